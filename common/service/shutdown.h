@@ -1,0 +1,53 @@
+// Turns SIGTERM and SIGINT into an orderly end: the first one calls the drain callback on a thread
+// of its own, the second one ends the process at once with status 128 + signal.
+//
+// Made first thing in main, before any other thread exists: it blocks both signals, and later
+// threads inherit that. One a process.
+#ifndef SHOAL_COMMON_SERVICE_SHUTDOWN_H_
+#define SHOAL_COMMON_SERVICE_SHUTDOWN_H_
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace shoal::service {
+
+class Shutdown {
+ public:
+  static absl::StatusOr<std::unique_ptr<Shutdown>> Start();
+  ~Shutdown();
+  Shutdown(const Shutdown&) = delete;
+  Shutdown& operator=(const Shutdown&) = delete;
+
+  // Called once, on this object's thread; at once if the signal has come already. Once only.
+  void OnSignal(std::function<void()> drain);
+
+  // Blocks until the first signal has come, and the drain callback (if any) has returned.
+  void Wait();
+  bool WaitFor(absl::Duration timeout);  // false: the time is over
+
+  bool requested() const;  // the first signal has come
+
+ private:
+  Shutdown(int signals, int stop);
+  void Loop();
+  void OnFirst(std::unique_lock<std::mutex>& lock);
+
+  const int signals_;  // signalfd
+  const int stop_;     // eventfd: the destructor ends the thread
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::function<void()> drain_;
+  bool requested_ = false;
+  bool drained_ = false;  // signal seen and drain_, if set by then, has returned
+  std::thread thread_;
+};
+
+}  // namespace shoal::service
+
+#endif  // SHOAL_COMMON_SERVICE_SHUTDOWN_H_

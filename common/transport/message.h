@@ -1,0 +1,68 @@
+// A message between two processes: an envelope (pipeline.proto) and the bytes of the tensors it
+// mentions. On the wire: the serialised envelope, then one frame a tensor in the order in which the
+// envelope mentions them. Whatever arrives is hostile until CheckMessage has passed it: afterwards
+// every tensor's dtype, rank, size and place are known to be right.
+//
+// Plain values; a message is used by one thread at a time.
+#ifndef SHOAL_COMMON_TRANSPORT_MESSAGE_H_
+#define SHOAL_COMMON_TRANSPORT_MESSAGE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "shoal/pipeline/v1/pipeline.pb.h"
+
+namespace shoal::transport {
+
+inline constexpr uint32_t kProtocolVersion = 1;
+inline constexpr int kMaxTensorRank = 4;
+
+struct Message {
+  pipeline::v1::Envelope envelope;
+  std::vector<std::string> parts;  // raw tensor bytes; parts[i] is Tensor.part == i
+};
+
+struct MessageLimits {
+  size_t max_parts = 8;
+  size_t max_envelope_bytes = 1 << 20;
+  size_t max_message_bytes = 16 << 20;  // envelope and parts together
+};
+
+// Appends `data` as a part and describes it in *where, which lies in the message's envelope.
+// REQUIRES: the product of `shape` is data.size(), shape.size() <= kMaxTensorRank. Parts must be
+// attached in the order of their fields in the body (Generate: token_ids, codes; Audio: pcm,
+// codes).
+void AttachInt32(Message& message, pipeline::v1::Tensor* where, absl::Span<const int32_t> data,
+                 absl::Span<const uint32_t> shape);
+void AttachFloat32(Message& message, pipeline::v1::Tensor* where, absl::Span<const float> data,
+                   absl::Span<const uint32_t> shape);
+
+// The values of a tensor of exactly this rank, in row-major order; its shape is tensor.shape().
+// Safe for any message: dtype, rank, product and size are checked. `tensor` lies in the envelope.
+absl::StatusOr<std::vector<int32_t>> ReadInt32(const Message& message,
+                                               const pipeline::v1::Tensor& tensor, int rank);
+absl::StatusOr<std::vector<float>> ReadFloat32(const Message& message,
+                                               const pipeline::v1::Tensor& tensor, int rank);
+
+size_t ByteSize(const Message& message);  // envelope and parts
+
+// INVALID_ARGUMENT (or RESOURCE_EXHAUSTED, naming the limit) when the message must not be sent.
+absl::Status CheckLimits(const Message& message, const MessageLimits& limits);
+
+// The frames to send, and back. Decoding checks limits and version only: CheckMessage comes next.
+std::vector<std::string> EncodeFrames(const Message& message);
+absl::StatusOr<Message> DecodeFrames(absl::Span<const absl::string_view> frames,
+                                     const MessageLimits& limits);
+
+// A short name of the body for logs and metrics: "submit", "frame", ...; "none" without one.
+absl::string_view BodyName(const pipeline::v1::Envelope& envelope);
+
+}  // namespace shoal::transport
+
+#endif  // SHOAL_COMMON_TRANSPORT_MESSAGE_H_

@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 
 namespace shoal::service {
 
@@ -75,17 +77,23 @@ class FlagSet {
     std::string default_text;
     char short_name = 0;
     bool is_bool = false;
-    bool is_list = false;
-    bool set = false;  // by this parse
+    bool set = false;  // from the source being read
     std::function<absl::Status(absl::string_view)> store;
+    std::function<void()> clear = nullptr;  // lists: drops the default before the first value
   };
 
   void AddFlag(Flag flag);
   Flag* Find(absl::string_view name);
   Flag* FindShort(char short_name);
+  // `source` is what the error names.
+  absl::Status Store(Flag& flag, absl::string_view text, absl::string_view source);
   absl::Status ParseEnvironment();
-  absl::StatusOr<Outcome> ParseArguments(int argc, const char* const* argv);
-  absl::Status ParseLong(absl::string_view argument, int argc, const char* const* argv, int* i);
+  absl::StatusOr<Outcome> ParseArguments(absl::Span<const char* const> arguments);
+  // `rest` is what follows; *used_next says that its first element was the value.
+  absl::Status ParseLong(absl::string_view argument, absl::Span<const char* const> rest,
+                         bool* used_next);
+  absl::Status ParseShort(absl::string_view argument, absl::Span<const char* const> rest,
+                          bool* used_next);
   absl::Status UnknownFlag(absl::string_view name) const;
 
   std::string program_;

@@ -24,7 +24,8 @@ class Shutdown {
   Shutdown(const Shutdown&) = delete;
   Shutdown& operator=(const Shutdown&) = delete;
 
-  // Called once, on this object's thread; at once if the signal has come already. Once only.
+  // Sets the callback, once. It runs on a thread of its own; at once if the signal has come
+  // already.
   void OnSignal(std::function<void()> drain);
 
   // Blocks until the first signal has come, and the drain callback (if any) has returned.
@@ -35,8 +36,8 @@ class Shutdown {
 
  private:
   Shutdown(int signals, int stop);
-  void Loop();
-  void OnFirst(std::unique_lock<std::mutex>& lock);
+  void WaitForSignals();
+  void StartDrain();  // with mutex_ held
 
   const int signals_;  // signalfd
   const int stop_;     // eventfd: the destructor ends the thread
@@ -44,8 +45,9 @@ class Shutdown {
   std::condition_variable changed_;
   std::function<void()> drain_;
   bool requested_ = false;
-  bool drained_ = false;  // signal seen and drain_, if set by then, has returned
-  std::thread thread_;
+  bool drained_ = false;  // the signal has come and no drain is under way
+  std::thread drainer_;
+  std::thread waiter_;  // last: it uses all of the above
 };
 
 }  // namespace shoal::service

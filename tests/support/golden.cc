@@ -53,7 +53,8 @@ nlohmann::json GoldenJson(const std::string& relative_path) {
 nlohmann::json GoldenManifest() { return GoldenJson("manifest.json"); }
 
 nlohmann::json GoldenCase(const std::string& relative_path) {
-  for (const nlohmann::json& entry : GoldenManifest().at("cases")) {
+  const nlohmann::json manifest = GoldenManifest();
+  for (const nlohmann::json& entry : manifest.at("cases")) {
     if (entry.at("file") == relative_path) return entry;
   }
   Missing("manifest.json does not list " + relative_path);
@@ -61,7 +62,8 @@ nlohmann::json GoldenCase(const std::string& relative_path) {
 
 std::vector<std::string> GoldenFiles(const std::string& prefix, const std::string& suffix) {
   std::vector<std::string> files;
-  for (const nlohmann::json& entry : GoldenManifest().at("cases")) {
+  const nlohmann::json manifest = GoldenManifest();
+  for (const nlohmann::json& entry : manifest.at("cases")) {
     const std::string file = entry.at("file");
     if (file.starts_with(prefix) && file.ends_with(suffix)) files.push_back(file);
   }

@@ -1,0 +1,140 @@
+#include "tests/system/expected_speech.h"
+
+#include <cstring>
+#include <stdexcept>
+
+#include "services/preprocess/prompt.h"
+#include "services/preprocess/text_splitter.h"
+#include "services/preprocess/tokenizer.h"
+#include "tests/reference_model/codec.h"
+#include "tests/reference_model/dual_ar.h"
+#include "tests/reference_model/sampling.h"
+
+namespace shoal::testing {
+namespace {
+
+using Codes = std::vector<std::vector<int64_t>>;  // [frame][codebook]
+using tts::v1::RepetitionAwareSampling;
+
+template <typename T>
+T ValueOrThrow(absl::StatusOr<T> result) {
+  if (!result.ok()) throw std::runtime_error(result.status().ToString());
+  return *std::move(result);
+}
+
+// The documented defaults of tts.proto, where the config leaves something open.
+engine::SamplingParams Resolve(const tts::v1::SamplingConfig& config) {
+  engine::SamplingParams params;
+  params.temperature = config.has_temperature() ? config.temperature() : 0.8f;
+  params.top_p = config.has_top_p() ? config.top_p() : 0.8f;
+  params.top_k = config.has_top_k() ? config.top_k() : 30;
+  params.repetition_penalty =
+      config.has_repetition_penalty() ? config.repetition_penalty() : 1.1f;
+  params.penalty_window = 16;
+  params.seed = config.seed();
+  params.residual_greedy = config.residual_sampling() != tts::v1::RESIDUAL_SAMPLED;
+  params.filter_order = config.filter_order() == tts::v1::FILTER_FULL_SOFTMAX
+                            ? engine::FilterOrder::kFullSoftmax
+                            : engine::FilterOrder::kTopKFirst;
+  switch (config.ras().rule()) {
+    case RepetitionAwareSampling::OFF:
+      params.ras.rule = engine::RasParams::Rule::kOff;
+      break;
+    case RepetitionAwareSampling::WINDOW:
+      params.ras = {engine::RasParams::Rule::kWindow, 4, 1.5f, 0.95f};
+      break;
+    default:
+      params.ras = {engine::RasParams::Rule::kAuthors, 10, 1.0f, 0.9f};
+  }
+  return params;
+}
+
+// The samples of a 16 bit mono WAV file with a 44 byte header.
+std::vector<float> WavSamples(const std::string& wav) {
+  std::vector<float> samples;
+  for (size_t at = 44; at + 1 < wav.size(); at += 2) {
+    int16_t value;
+    std::memcpy(&value, wav.data() + at, sizeof value);
+    samples.push_back(value / 32768.0f);
+  }
+  return samples;
+}
+
+// codes[frame][codebook] -> (num_codebooks, frames) row-major.
+std::vector<int32_t> ByCodebook(const Codes& codes, int64_t num_codebooks) {
+  std::vector<int32_t> values;
+  for (int64_t k = 0; k < num_codebooks; ++k) {
+    for (const auto& frame : codes) values.push_back(static_cast<int32_t>(frame[k]));
+  }
+  return values;
+}
+
+reference::Prompt ToReference(const preprocess::Prompt& prompt, int64_t num_codebooks) {
+  reference::Prompt plain;
+  const int64_t length = prompt.length();
+  for (int64_t n = 0; n < length; ++n) {
+    plain.token_ids.push_back(prompt.token_ids[n]);
+    plain.codes.emplace_back();
+    for (int64_t k = 0; k < num_codebooks; ++k) {
+      plain.codes.back().push_back(prompt.codes[k * length + n]);
+    }
+  }
+  return plain;
+}
+
+std::vector<std::string> Turns(const std::string& text, int64_t chunk_length) {
+  auto splitter = ValueOrThrow(preprocess::TextSplitter::Create(chunk_length));
+  std::vector<std::string> turns = ValueOrThrow(splitter.Append(text));
+  for (std::string& turn : ValueOrThrow(splitter.Finish())) turns.push_back(std::move(turn));
+  return turns;
+}
+
+}  // namespace
+
+ExpectedSpeech ExpectSpeech(const std::string& checkpoint, const tts::v1::SynthesisConfig& config,
+                            const std::string& text) {
+  const reference::DualAr model(checkpoint);
+  const reference::Codec codec(checkpoint);
+  const auto& sizes = model.config();
+  const auto tokenizer =
+      ValueOrThrow(preprocess::Tokenizer::Load(checkpoint + "/tokenizer.json"));
+  const auto builder = ValueOrThrow(
+      preprocess::PromptBuilder::Create(&tokenizer, {.semantic_start = sizes.semantic_start,
+                                                     .semantic_end = sizes.semantic_end,
+                                                     .num_codebooks = sizes.num_codebooks,
+                                                     .codebook_entries = sizes.audio.vocab_size}));
+
+  std::vector<std::vector<int32_t>> voice_codes;  // kept alive for the views
+  std::vector<preprocess::Reference> references;
+  for (const auto& recording : config.references()) {
+    const Codes codes = codec.Encode(WavSamples(recording.audio()));
+    voice_codes.push_back(ByCodebook(codes, sizes.num_codebooks));
+    references.push_back({.transcript = recording.transcript(),
+                          .codes = {.values = {}, .frames = static_cast<int64_t>(codes.size())}});
+  }
+  for (size_t i = 0; i < references.size(); ++i) references[i].codes.values = voice_codes[i];
+
+  const engine::SamplingParams params = Resolve(config.sampling());
+  const auto turns = Turns(text, config.chunk_length() == 0 ? 200 : config.chunk_length());
+  std::vector<std::vector<int32_t>> spoken_codes;
+  Codes all;
+  ExpectedSpeech expected;
+  for (size_t turn = 0; turn < turns.size(); ++turn) {
+    std::vector<preprocess::SpokenTurn> history;
+    for (size_t i = 0; i < turn; ++i) {
+      history.push_back({.text = turns[i],
+                         .codes = {.values = spoken_codes[i], .frames = expected.frames[i]}});
+    }
+    const auto prompt = ValueOrThrow(builder.Build(references, history, turns[turn]));
+    const Codes frames = model.Generate(ToReference(prompt, sizes.num_codebooks),
+                                        config.sampling().max_frames(),
+                                        reference::Sampler(params, turn));
+    expected.frames.push_back(frames.size());
+    spoken_codes.push_back(ByCodebook(frames, sizes.num_codebooks));
+    all.insert(all.end(), frames.begin(), frames.end());
+  }
+  if (!all.empty()) expected.samples = codec.Decode(all);
+  return expected;
+}
+
+}  // namespace shoal::testing

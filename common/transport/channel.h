@@ -83,7 +83,7 @@ class Channel {
   Channel& operator=(const Channel&) = delete;
 
   // UNAVAILABLE: the peer is not up and not dialled by incarnation. RESOURCE_EXHAUSTED: too much is
-  // queued for it. INVALID_ARGUMENT: the message is over the limits. Envelope.version, incarnation,
+  // queued for it. OUT_OF_RANGE: the message is over the limits. Envelope.version, incarnation,
   // to_incarnation and peering are filled in. OK is no promise of arrival.
   absl::Status Send(uint64_t incarnation, Message message);
 

@@ -50,13 +50,17 @@ absl::StatusOr<std::vector<int32_t>> ReadInt32(const Message& message,
 absl::StatusOr<std::vector<float>> ReadFloat32(const Message& message,
                                                const pipeline::v1::Tensor& tensor, int rank);
 
+// Whether that is exactly the size of a tensor of this shape (of either dtype).
+bool FillsShape(const pipeline::v1::Tensor& tensor, size_t bytes);
+
 size_t ByteSize(const Message& message);  // envelope and parts
 
-// INVALID_ARGUMENT (or RESOURCE_EXHAUSTED, naming the limit) when the message must not be sent.
+// OUT_OF_RANGE, naming the limit, when the message must not be sent.
 absl::Status CheckLimits(const Message& message, const MessageLimits& limits);
 
-// The frames to send, and back. Decoding checks limits and version only: CheckMessage comes next.
-std::vector<std::string> EncodeFrames(const Message& message);
+// A message from its frames (the sender's are envelope.SerializeAsString(), then the parts). Limits
+// and version only are checked: OUT_OF_RANGE, UNIMPLEMENTED, or INVALID_ARGUMENT for what is no
+// envelope. CheckMessage comes next.
 absl::StatusOr<Message> DecodeFrames(absl::Span<const absl::string_view> frames,
                                      const MessageLimits& limits);
 

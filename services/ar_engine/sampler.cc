@@ -82,13 +82,25 @@ int32_t ArgMax(absl::Span<const float> row) {
   return static_cast<int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
 }
 
-// The best `count` of a row in the order of ranks. One pass against the worst of the best so far,
-// which most candidates lose to, instead of a sort of the whole row.
+std::vector<Candidate> AllOf(absl::Span<const float> row) {
+  std::vector<Candidate> all(row.size());
+  for (size_t i = 0; i < row.size(); ++i) all[i] = {row[i], static_cast<int32_t>(i)};
+  return all;
+}
+
+// The best `count` of a row, in no order. A few are found in one pass against the worst of the best
+// so far, which most candidates lose to.
 std::vector<Candidate> BestOf(absl::Span<const float> row, size_t count) {
+  if (count > row.size() / 8) {
+    std::vector<Candidate> all = AllOf(row);
+    std::nth_element(all.begin(), all.begin() + count, all.end(), Before);
+    all.resize(count);
+    return all;
+  }
   std::vector<Candidate> best;  // a heap, the worst in front
   best.reserve(count);
   size_t i = 0;
-  for (; i < std::min(count, row.size()); ++i) best.push_back({row[i], static_cast<int32_t>(i)});
+  for (; i < count; ++i) best.push_back({row[i], static_cast<int32_t>(i)});
   std::make_heap(best.begin(), best.end(), Before);
   for (; i < row.size(); ++i) {
     if (row[i] <= best.front().logit) continue;  // an equal one comes later and loses
@@ -96,8 +108,13 @@ std::vector<Candidate> BestOf(absl::Span<const float> row, size_t count) {
     best.back() = {row[i], static_cast<int32_t>(i)};
     std::push_heap(best.begin(), best.end(), Before);
   }
-  std::sort(best.begin(), best.end(), Before);
   return best;
+}
+
+float HighestLogit(absl::Span<const Candidate> candidates) {
+  float highest = -std::numeric_limits<float>::infinity();
+  for (const Candidate& candidate : candidates) highest = std::max(highest, candidate.logit);
+  return highest;
 }
 
 double SoftmaxSum(absl::Span<const float> row, float highest) {
@@ -106,62 +123,54 @@ double SoftmaxSum(absl::Span<const float> row, float highest) {
   return sum;
 }
 
-// How many of `ranked` top-p keeps: those whose cumulative probability, their own included, stays
-// within top_p, and always the first.
-size_t CountWithin(absl::Span<const Candidate> ranked, float top_p, double sum) {
+// Keeps, in the order of ranks, the candidates whose cumulative probability, their own included,
+// stays within top_p, and always the best. The softmax's denominator is `sum`, relative to the
+// highest logit; negative: that of the candidates. Only the few candidates around the edge are
+// sorted: the rest fall into buckets of logits that lie inside or outside as a whole.
+void KeepNucleus(float top_p, double sum, std::vector<Candidate>& candidates) {
+  constexpr int kBuckets = 1024;
+  constexpr float kDepth = 30;  // exp(-30) is below what float32 sums can see
+  const float highest = HighestLogit(candidates);
+  float lowest = highest;
+  for (const Candidate& candidate : candidates) lowest = std::min(lowest, candidate.logit);
+  const float scale = (kBuckets - 1) / std::clamp(highest - lowest, 1e-6f, kDepth);
+  auto bucket_of = [&](const Candidate& candidate) {
+    return static_cast<int>(std::min<float>((highest - candidate.logit) * scale, kBuckets - 1));
+  };
+  std::vector<double> mass(kBuckets);
+  double total = 0;
+  for (const Candidate& candidate : candidates) {
+    const double weight = std::exp(candidate.logit - highest);
+    mass[bucket_of(candidate)] += weight;
+    total += weight;
+  }
+  if (sum < 0) sum = total;
+
   double cumulative = 0;
-  size_t kept = 0;
-  for (; kept < ranked.size(); ++kept) {
-    cumulative += std::exp(ranked[kept].logit - ranked[0].logit) / sum;
-    if (cumulative > top_p && kept > 0) break;
+  int edge = 0;
+  while (edge < kBuckets && (cumulative + mass[edge]) / sum <= top_p) cumulative += mass[edge++];
+  const auto inside = std::partition(candidates.begin(), candidates.end(),
+                                     [&](const Candidate& c) { return bucket_of(c) < edge; });
+  const auto outside = std::partition(inside, candidates.end(),
+                                      [&](const Candidate& c) { return bucket_of(c) == edge; });
+  std::sort(inside, outside, Before);
+  auto end = inside;
+  for (; end != outside; ++end) {
+    cumulative += std::exp(end->logit - highest);
+    if (cumulative / sum > top_p && end != candidates.begin()) break;
   }
-  return kept;
+  candidates.erase(end, candidates.end());
 }
 
-std::vector<Candidate> AllOf(absl::Span<const float> row) {
-  std::vector<Candidate> all(row.size());
-  for (size_t i = 0; i < row.size(); ++i) all[i] = {row[i], static_cast<int32_t>(i)};
-  return all;
-}
-
-// top-p over the whole row, and no more than `limit` candidates. A model that is sure of itself is
-// done within a few ranks, so ranks are made in growing pieces.
-std::vector<Candidate> Nucleus(absl::Span<const float> row, float top_p, size_t limit) {
-  constexpr size_t kFirstRanks = 128;
-  double sum = -1;
-  for (size_t ranks = std::min(kFirstRanks, limit);; ranks = limit) {
-    std::vector<Candidate> ranked = ranks < row.size() / 4 ? BestOf(row, ranks) : AllOf(row);
-    if (ranked.size() == row.size()) std::sort(ranked.begin(), ranked.end(), Before);
-    if (ranked.size() > ranks) ranked.resize(ranks);
-    if (sum < 0) sum = SoftmaxSum(row, ranked[0].logit);
-    const size_t kept = CountWithin(ranked, top_p, sum);
-    if (kept < ranked.size() || ranks == limit) {
-      ranked.resize(kept);
-      return ranked;
-    }
-  }
-}
-
-// What top-k and top-p leave of a row; in the order of ranks if any filter is on.
+// What top-k and top-p leave of a row, in no order.
 std::vector<Candidate> Survivors(absl::Span<const float> row, const Setting& setting) {
   const bool top_k_on = setting.top_k > 0 && static_cast<size_t>(setting.top_k) < row.size();
-  const bool top_p_on = setting.top_p < 1.0f;
-  const size_t limit = top_k_on ? setting.top_k : row.size();
-  if (!top_p_on) return top_k_on ? BestOf(row, limit) : AllOf(row);
-  if (!top_k_on || setting.order == FilterOrder::kFullSoftmax) {
-    return Nucleus(row, setting.top_p, limit);
-  }
-  std::vector<Candidate> ranked = BestOf(row, limit);
-  double sum = 0;
-  for (const Candidate& candidate : ranked) sum += std::exp(candidate.logit - ranked[0].logit);
-  ranked.resize(CountWithin(ranked, setting.top_p, sum));
-  return ranked;
-}
-
-float HighestLogit(absl::Span<const Candidate> candidates) {
-  float highest = -std::numeric_limits<float>::infinity();
-  for (const Candidate& candidate : candidates) highest = std::max(highest, candidate.logit);
-  return highest;
+  std::vector<Candidate> candidates = top_k_on ? BestOf(row, setting.top_k) : AllOf(row);
+  if (setting.top_p >= 1.0f) return candidates;
+  const bool sum_of_all = top_k_on && setting.order == FilterOrder::kFullSoftmax;
+  KeepNucleus(setting.top_p, sum_of_all ? SoftmaxSum(row, HighestLogit(candidates)) : -1,
+              candidates);
+  return candidates;
 }
 
 // The softmax's numerator at this temperature; 1 for the highest logit.

@@ -1,5 +1,7 @@
 // The sampler against the reference implementations: filters in both orders, RAS in both rules.
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,16 +51,60 @@ std::vector<FilterCase> FilterCases() {
   return cases;
 }
 
-void ExpectProbabilities(const FilterCase& c, FilterOrder order,
-                         const std::vector<float>& expected) {
+// The reference sums probabilities in float32, so a candidate whose cumulative probability is this
+// near to top_p may fall on either side there (at top_p 1 it loses its last candidate to rounding
+// in about every seventh row). Here sums are double, and top_p 1 is off.
+constexpr double kFloat32Noise = 1e-6;
+
+// Whether the reference's choice between keeping and dropping each candidate was within noise.
+std::vector<bool> Doubtful(const FilterCase& c, FilterOrder order) {
+  SamplingParams params = c.params;
+  params.temperature = 1;
+  params.top_p = 2;
+  params.filter_order = order;
+  if (order == FilterOrder::kFullSoftmax) params.top_k = 0;
+  std::vector<float> probabilities(c.logits.size());
+  FilteredProbabilities(c.logits, c.history, params, absl::MakeSpan(probabilities));
+  std::vector<size_t> ranked(probabilities.size());
+  std::iota(ranked.begin(), ranked.end(), size_t{0});
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [&](size_t x, size_t y) { return probabilities[x] > probabilities[y]; });
+  std::vector<bool> doubtful(probabilities.size());
+  double cumulative = 0;
+  for (const size_t i : ranked) {
+    cumulative += probabilities[i];
+    doubtful[i] = std::abs(cumulative - c.params.top_p) < kFloat32Noise;
+  }
+  return doubtful;
+}
+
+std::vector<float> Found(const FilterCase& c, FilterOrder order) {
   SamplingParams params = c.params;
   params.filter_order = order;
   std::vector<float> found(c.logits.size());
   FilteredProbabilities(c.logits, c.history, params, absl::MakeSpan(found));
+  return found;
+}
+
+bool SameSupport(const std::vector<float>& a, const std::vector<float>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](float x, float y) { return (x > 0) == (y > 0); });
+}
+
+void ExpectProbabilities(const FilterCase& c, FilterOrder order,
+                         const std::vector<float>& expected) {
+  const std::vector<float> found = Found(c, order);
+  const std::vector<bool> doubtful = Doubtful(c, order);
+  double shared = 0;  // probability of what both kept
+  for (size_t i = 0; i < found.size(); ++i) {
+    EXPECT_TRUE((found[i] > 0) == (expected[i] > 0) || doubtful[i])
+        << "candidate " << i << ": " << found[i] << " instead of " << expected[i];
+    if (expected[i] > 0) shared += found[i];
+  }
   const double atol = testing::GoldenTolerance(kFilterFile, {"atol"});
   for (size_t i = 0; i < found.size(); ++i) {
-    EXPECT_EQ(found[i] > 0, expected[i] > 0) << "candidate " << i;
-    EXPECT_NEAR(found[i], expected[i], atol) << "candidate " << i;
+    if (expected[i] == 0) continue;
+    EXPECT_NEAR(found[i] / shared, expected[i], atol) << "candidate " << i;
   }
 }
 
@@ -95,14 +141,21 @@ std::pair<double, int> ChiSquare(const std::vector<int>& counts, const std::vect
   return {statistic, classes - 1};
 }
 
+// How many standard deviations a chi-square statistic lies above its mean (Wilson and Hilferty).
+double Deviations(double statistic, int freedom) {
+  const double spread = 2.0 / (9.0 * freedom);
+  return (std::cbrt(statistic / freedom) - (1.0 - spread)) / std::sqrt(spread);
+}
+
 // Draws over many frames and turns follow the reference's probabilities. The keys are fixed, so the
-// outcome is too; the bound is five standard deviations of the chi-square distribution.
+// outcome is too.
 TEST(SamplerGoldenTest, DrawsFollowTheDistribution) {
   constexpr int kDraws = 4000;
   int tested = 0;
   for (const FilterCase& c : FilterCases()) {
     for (const FilterOrder order : {FilterOrder::kTopKFirst, FilterOrder::kFullSoftmax}) {
       const auto& expected = order == FilterOrder::kTopKFirst ? c.topk_first : c.full_softmax;
+      if (!SameSupport(Found(c, order), expected)) continue;  // see kFloat32Noise
       SamplingParams params = c.params;
       params.filter_order = order;
       std::vector<int> counts(c.logits.size());
@@ -117,8 +170,10 @@ TEST(SamplerGoldenTest, DrawsFollowTheDistribution) {
         ++counts[drawn.index];
       }
       const auto [statistic, freedom] = ChiSquare(counts, expected, kDraws);
-      EXPECT_LE(statistic, freedom + 5 * std::sqrt(2.0 * std::max(freedom, 1)) + 5)
-          << "case " << tested << ", degrees of freedom " << freedom;
+      if (freedom > 0) {
+        EXPECT_LT(Deviations(statistic, freedom), 5.0)
+            << "case " << tested << ": " << statistic << " at " << freedom << " degrees of freedom";
+      }
       ++tested;
     }
   }

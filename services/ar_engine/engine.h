@@ -1,0 +1,108 @@
+// Engine: turns requests into frames of codes. A step is schedule -> run -> emit: the scheduler
+// names the positions, the model runs them and draws, and the sink hears what came of it.
+//
+// Used by the model thread alone; owns all sequences and the accounting of KV blocks. What always
+// holds after every call: each sequence that was accepted and has not ended is in the scheduler,
+// and one that ended (finished, failed, cancelled) has freed its blocks and told the sink once.
+#ifndef SHOAL_SERVICES_AR_ENGINE_ENGINE_H_
+#define SHOAL_SERVICES_AR_ENGINE_ENGINE_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "services/ar_engine/block_pool.h"
+#include "services/ar_engine/frame_model.h"
+#include "services/ar_engine/scheduler.h"
+#include "services/ar_engine/sequence.h"
+
+namespace shoal::engine {
+
+enum class FinishReason { kStop, kMaxFrames, kCancelled };
+
+// Told of everything that happens to sequences, in order, during the engine's calls. Must not call
+// the engine back.
+class EngineSink {
+ public:
+  virtual ~EngineSink() = default;
+  // Its first positions are about to run.
+  virtual void OnStarted(const Sequence& sequence) = 0;
+  // codes: (num_codebooks). An error ends the sequence with OnFailed: nobody takes its frames.
+  virtual absl::Status OnFrame(const Sequence& sequence, uint32_t frame,
+                               absl::Span<const int32_t> codes) = 0;
+  // sequence.frames() is the turn's number of frames.
+  virtual void OnFinished(const Sequence& sequence, FinishReason reason) = 0;
+  virtual void OnFailed(const Sequence& sequence, const absl::Status& why) = 0;
+};
+
+class Engine {
+ public:
+  using Clock = Sequence::Clock;
+
+  struct Options {
+    Scheduler::Options scheduler = {};
+    int32_t semantic_start = 0;  // token id of semantic code 0
+    // A sequence for which this is true takes no part in a step. For tests; null: none.
+    std::function<bool(const Sequence&)> hold = nullptr;
+  };
+
+  // What a step did. rows == 0: there was nothing to run.
+  struct StepReport {
+    int rows = 0;       // sequences
+    int positions = 0;  // of which the prompts' were more than one a row
+    int frames = 0;     // drawn and emitted
+    Clock::duration schedule{}, run{}, emit{};
+  };
+
+  // `model` and `sink` outlive this.
+  Engine(const Options& options, FrameModel* model, EngineSink* sink);
+
+  // Queues a checked request. An error accepts nothing: INVALID_ARGUMENT when it can never fit,
+  // naming the limit; RESOURCE_EXHAUSTED when too many wait.
+  absl::Status Submit(Request request);
+
+  // The one sequence of a stream, null when there is none.
+  const Sequence* Find(const StreamKey& stream) const;
+
+  // Ends every sequence that `which` is true for, as cancelled. Returns how many.
+  int Cancel(absl::FunctionRef<bool(const Sequence&)> which);
+  // The same, as failed.
+  int Fail(absl::FunctionRef<bool(const Sequence&)> which, const absl::Status& why);
+
+  StepReport Step();
+
+  bool idle() const { return scheduler_.running() == 0 && scheduler_.waiting() == 0; }
+  int running() const { return scheduler_.running(); }
+  int waiting() const { return scheduler_.waiting(); }
+  const BlockPool& blocks() const { return blocks_; }
+
+ private:
+  void Start(absl::Span<const ScheduledChunk> work);
+  absl::StatusOr<std::vector<DrawnFrame>> Run(absl::Span<const ScheduledChunk> work);
+  // Returns the number of frames emitted.
+  int Emit(absl::Span<const ScheduledChunk> work,
+           const absl::StatusOr<std::vector<DrawnFrame>>& drawn);
+  // One sequence's part of Emit: its frame goes out, or its end is returned.
+  struct End {
+    absl::Status failure = absl::OkStatus();  // OK: `reason` says it
+    FinishReason reason = FinishReason::kStop;
+  };
+  std::optional<End> EmitFrame(Sequence& sequence, const DrawnFrame& frame);
+  void Remove(const Sequence* sequence, const End& end);
+  int RemoveAll(absl::FunctionRef<bool(const Sequence&)> which, const End& end);
+
+  const Options options_;
+  FrameModel* const model_;
+  EngineSink* const sink_;
+  BlockPool blocks_;  // outlives the sequences
+  Scheduler scheduler_;
+};
+
+}  // namespace shoal::engine
+
+#endif  // SHOAL_SERVICES_AR_ENGINE_ENGINE_H_

@@ -44,9 +44,9 @@ DEFAULT = dict(
     seed=1,
     corpus=dict(shards=8, texts_per_shard=1200, audio_shards=8),
     delay_steps=2,  # the decoder speaks 20 ms late, so that every sample is told of from both sides
-    codec=_codec(latent=192, encoder=16, decoder=256, heads=3, layers=4, inner=512, semantic=512, residual=512, stages=7,
+    codec=_codec(latent=192, encoder=16, decoder=256, heads=3, layers=4, inner=512, semantic=512, residual=512, stages=4,
                  rates=[4, 5, 8]),
-    tokens=dict(steps=2400, lr=6e-4, batch=16, samples=40960, unquantized=0.1, mel_weight=5.0, phone_weight=0.3, bf16=True),
+    tokens=dict(residuals=7, steps=2400, lr=6e-4, batch=16, samples=40960, unquantized=0.1, mel_weight=5.0, phone_weight=0.3, bf16=True),
     decoder=dict(steps=12000, lr=6e-4, discriminator_lr=3e-4, batch=12, samples=25600, cut_steps=50, joint_from=1500,
                  adversarial_from=2500, discriminator_channels=16, mel_weight=15.0, matching_weight=2.0, bf16=True),
     encoder=dict(steps=6000, lr=3e-4, batch=12, samples=20480, bf16=True),
@@ -61,7 +61,7 @@ TINY = copy.deepcopy(DEFAULT)
 TINY["corpus"] = dict(shards=1, texts_per_shard=12, audio_shards=1)
 TINY["codec"] = _codec(latent=32, encoder=4, decoder=32, heads=2, layers=1, inner=32, semantic=64, residual=32, stages=2,
                        rates=[4, 5, 8])
-TINY["tokens"].update(steps=40, lr=2e-3, batch=2, samples=5120)
+TINY["tokens"].update(residuals=3, steps=40, lr=2e-3, batch=2, samples=5120)
 TINY["decoder"].update(steps=20, lr=1e-3, batch=2, samples=7680, cut_steps=20, joint_from=5, adversarial_from=10,
                        discriminator_channels=4)
 TINY["encoder"].update(steps=20, lr=1e-3, batch=2, samples=7680)

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 import features
 from codec import Codec
-from train_tokens import FrontEnd
+from train_tokens import FrontEnd, take_over
 from trainer import Stage
 
 RESOLUTIONS = ((2048, 96), (1024, 80), (512, 64), (256, 40), (128, 20), (64, 10))  # (window, mel bands)
@@ -76,9 +76,7 @@ class DecoderStage(Stage):
 
     def start_from(self, tokens):
         """Takes over what stage `tokens` has learned (its saved modules)."""
-        take = lambda part: {k[len(part) + 1:]: v for k, v in tokens.items() if k.startswith(part + ".")}
-        self.front.load_state_dict(take("front"))
-        self.codec.quantizer.load_state_dict(take("quantizer"))
+        take_over(tokens, self.front, self.codec.quantizer)
 
     @torch.no_grad()
     def vectors(self, audio):
@@ -141,12 +139,10 @@ class DecoderStage(Stage):
         return fooling / len(self.discriminators), matching / len(self.discriminators)
 
     @torch.no_grad()
-    def reconstruct(self, audio, residuals=None):
+    def reconstruct(self, audio):
         """audio (samples,) -> (samples,) through the codes, by the front end that stands in for the encoder."""
         self.codec.eval()
         quantizer = self.codec.quantizer
         codes = quantizer(self.front(features.front_features(self.codec.pad(audio[None]))))[1]
-        if residuals is not None:
-            codes = codes[:, :1 + residuals]
         made = self.codec.decode(codes)[0]
         return made[self.delay * features.STEP:][:len(audio)]

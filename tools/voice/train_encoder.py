@@ -9,7 +9,7 @@ import torch.nn as nn
 
 import features
 from codec import Codec
-from train_tokens import FrontEnd
+from train_tokens import FrontEnd, take_over
 from trainer import Stage
 
 
@@ -28,9 +28,7 @@ class EncoderStage(Stage):
 
     def start_from(self, tokens):
         """Takes over what stage `tokens` has learned (its saved modules)."""
-        take = lambda part: {k[len(part) + 1:]: v for k, v in tokens.items() if k.startswith(part + ".")}
-        self.front.load_state_dict(take("front"))
-        self.codec.quantizer.load_state_dict(take("quantizer"))
+        take_over(tokens, self.front, self.codec.quantizer)
 
     def read(self, latents):
         """Latents -> what the codes are read off."""

@@ -3,7 +3,8 @@
 The waveform encoder and decoder are left out: a small front end turns log-mel features into the latents that the
 encoder will have to give (stage `encoder`), and a linear head reads the spectra off the latents that the decoder
 will be fed (stage `decoder`). So nothing runs at the sample rate, and a CPU trains at about a hundred times real time.
-The semantic code must also tell the phones, which makes it what the transformer can learn to predict.
+The semantic code must also tell the phones, which makes it what the transformer can learn to predict. More residual
+codebooks are trained than are kept, each in its turn able to be the last: mel_by_codebooks tells what the next is worth.
 """
 
 import torch
@@ -28,15 +29,23 @@ class FrontEnd(nn.Module):
         return self.block(self.inlet(mels + 2))
 
 
+def take_over(tokens, front, quantizer):
+    """Loads what this stage saved as `tokens` into a front end and a quantizer with as many codebooks or fewer."""
+    own = quantizer.state_dict()
+    front.load_state_dict({k.removeprefix("front."): v for k, v in tokens.items() if k.startswith("front.")})
+    quantizer.load_state_dict({k: tokens["quantizer." + k] for k in own})
+
+
 class TokensStage(Stage):
     name = "tokens"
 
     def __init__(self, plan, track=None):
         super().__init__()
-        c, p = plan["codec"], plan["tokens"]
+        p = plan["tokens"]
+        c = dict(plan["codec"], quantizer=dict(plan["codec"]["quantizer"], n_residual_codebooks=p["residuals"]))
         self.track, self.plan, self.delay = track, p, plan["delay_steps"]
         self.steps, self.frame_steps = p["steps"], c["frame_length"] // features.STEP
-        self.stages = c["quantizer"]["n_residual_codebooks"]
+        self.stages = p["residuals"]
         self.front, self.quantizer = FrontEnd(c["latent_dim"]), Quantizer(c)
         self.mel_head = nn.Conv1d(c["latent_dim"], features.BANDS, 1)
         self.phone_head = nn.Conv1d(c["latent_dim"], self.frame_steps * len(PHONES), 1)

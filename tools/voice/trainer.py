@@ -74,13 +74,13 @@ def trim_log(path, step):
 def run(stage, folder, seed, until=None, quiet=False):
     """Trains to the end of the stage, or to step `until`. Returns the last step."""
     os.makedirs(folder, exist_ok=True)
+    base = [[group["lr"] for group in o.param_groups] for o in stage.optimizers]
     step, spent = load(stage, folder)
     last = min(stage.steps, stage.steps if until is None else until)
     if step >= last:
         return step
     log_path = os.path.join(folder, stage.name + ".jsonl")
     trim_log(log_path, step)
-    base = [[group.setdefault("base_lr", group["lr"]) for group in o.param_groups] for o in stage.optimizers]
     began, saved_at, figures = time.process_time(), time.time(), {}
     while step < last:
         for optimizer, rates in zip(stage.optimizers, base):

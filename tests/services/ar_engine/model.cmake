@@ -1,1 +1,20 @@
-# Tests are listed here.
+if(SHOAL_TORCH)
+  shoal_library(ar_engine_model_testing DIR tests/services/ar_engine
+    SOURCES generation.cc random_checkpoint.cc
+    DEPS ar_engine_policy checkpoint)
+
+  shoal_test(ar_engine_model_test
+    SOURCES dual_ar_test.cc model_runner_test.cc paged_attention_test.cc step_rows_test.cc
+    DEPS ar_engine_model ar_engine_model_testing reference_model
+    LABELS unit ATEN)
+
+  shoal_test(ar_engine_golden_test
+    SOURCES generation_golden_test.cc model_golden_test.cc
+    DEPS ar_engine_model ar_engine_model_testing test_support
+    LABELS golden ATEN)
+
+  # As the precompiled header was: executables would be compiled with -fPIE.
+  foreach(test ar_engine_model_test ar_engine_golden_test)
+    target_compile_options(${test} PRIVATE -fPIC)
+  endforeach()
+endif()

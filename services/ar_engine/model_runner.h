@@ -1,0 +1,71 @@
+// ModelRunner: the checkpoint's two transformers behind the engine's FrameModel.
+//
+// A step is one batch through the slow decoder, prompt chunks and single frames alike, then a
+// semantic draw for every chunk that asks for one, then the fast decoder over all frames that go
+// on. Owned by the model thread, which alone calls Step(). Nothing of a sequence outlives a step
+// except its KV. No exception leaves.
+#ifndef SHOAL_SERVICES_AR_ENGINE_MODEL_RUNNER_H_
+#define SHOAL_SERVICES_AR_ENGINE_MODEL_RUNNER_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "common/checkpoint/checkpoint.h"
+#include "common/model/linear.h"
+#include "services/ar_engine/fast_ar.h"
+#include "services/ar_engine/frame_model.h"
+#include "services/ar_engine/kv_cache.h"
+#include "services/ar_engine/slow_ar.h"
+#include "services/ar_engine/step_rows.h"
+
+namespace shoal::engine {
+
+class ModelRunner final : public FrameModel {
+ public:
+  struct Options {
+    int num_blocks = 0;  // KV blocks of kBlockPositions positions
+    model::ProductMode mode = model::ProductMode::kFast;
+  };
+
+  static absl::StatusOr<std::unique_ptr<ModelRunner>> Load(const checkpoint::Checkpoint& checkpoint,
+                                                           const Options& options);
+
+  absl::StatusOr<std::vector<DrawnFrame>> Step(absl::Span<const SequenceChunk> chunks) override;
+
+  int num_blocks() const override { return static_cast<int>(cache_.num_blocks()); }
+  int num_codebooks() const override { return static_cast<int>(config_.num_codebooks); }
+  int max_seq_len() const override { return static_cast<int>(config_.text.max_seq_len); }
+
+  // Bytes of the KV of one block, over all layers.
+  static int64_t BlockBytes(const checkpoint::ModelConfig& config);
+
+ private:
+  // A frame whose semantic code is drawn and whose residual codes are not yet.
+  struct OpenFrame {
+    size_t chunk;
+    int64_t row;  // of the drawing rows
+    bool hot;
+  };
+
+  ModelRunner(const checkpoint::ModelConfig& config, SlowAr slow, FastAr fast, int64_t num_blocks);
+  // Those of Step(), but exceptions pass.
+  std::vector<DrawnFrame> Run(absl::Span<const SequenceChunk> chunks, const StepRows& rows);
+  std::vector<OpenFrame> DrawSemanticCodes(absl::Span<const SequenceChunk> chunks,
+                                           const StepRows& rows, const at::Tensor& hidden,
+                                           std::vector<DrawnFrame>& drawn) const;
+  void DrawResidualCodes(absl::Span<const SequenceChunk> chunks, const at::Tensor& hidden,
+                         std::vector<OpenFrame> frames, std::vector<DrawnFrame>& drawn);
+
+  const checkpoint::ModelConfig config_;
+  const SlowAr slow_;
+  const FastAr fast_;
+  KvCache cache_;
+  FastFrames frames_;
+};
+
+}  // namespace shoal::engine
+
+#endif  // SHOAL_SERVICES_AR_ENGINE_MODEL_RUNNER_H_

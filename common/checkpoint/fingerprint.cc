@@ -134,6 +134,10 @@ bool SizesMatch(const std::string& directory, const FingerprintEntry& entry) {
   return !entry.files.empty();
 }
 
+FingerprintEntry HashPart(const std::string& directory, const TensorStore& store) {
+  return MakeEntry(directory, HashTensors(store), store.files());
+}
+
 absl::StatusOr<FingerprintFile> ComputeFingerprint(const std::string& directory) {
   FingerprintFile file;
   const std::string tokenizer = absl::StrCat(directory, "/tokenizer.json");
@@ -147,7 +151,7 @@ absl::StatusOr<FingerprintFile> ComputeFingerprint(const std::string& directory)
     absl::StatusOr<TensorStore> store = TensorStore::Open(directory, stem);
     if (absl::IsNotFound(store.status())) continue;
     if (!store.ok()) return store.status();
-    file[part] = MakeEntry(directory, HashTensors(*store), store->files());
+    file[part] = HashPart(directory, *store);
   }
   return file;
 }

@@ -45,6 +45,9 @@ absl::Status WriteFingerprintFile(const std::string& directory, const Fingerprin
 // True when every file of the entry stands in the directory with the size noted.
 bool SizesMatch(const std::string& directory, const FingerprintEntry& entry);
 
+// The entry of a part whose tensors `store` holds, as files of the directory are now.
+FingerprintEntry HashPart(const std::string& directory, const TensorStore& store);
+
 // Hashes whatever parts the directory holds, whatever an old fingerprint.json says.
 absl::StatusOr<FingerprintFile> ComputeFingerprint(const std::string& directory);
 

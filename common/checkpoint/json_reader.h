@@ -1,7 +1,8 @@
 // JSON files that are not trusted: parsing that cannot crash, and fields whose errors name the file
 // and the key.
 //
-// Private to checkpoint. Nothing here throws; objects are plain values for one thread.
+// For readers of configurations and for tools. Nothing here throws; objects are plain values for
+// one thread.
 #ifndef SHOAL_COMMON_CHECKPOINT_JSON_READER_H_
 #define SHOAL_COMMON_CHECKPOINT_JSON_READER_H_
 

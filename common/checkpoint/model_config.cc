@@ -61,6 +61,42 @@ TransformerConfig ReadTransformer(FieldReader fields, const TransformerConfig* m
   return config;
 }
 
+using Json = nlohmann::ordered_json;
+
+Json ToJson(const char* type, const TransformerConfig& config) {
+  return {{"model_type", type},
+          {"vocab_size", config.vocab_size},
+          {"n_layer", config.n_layer},
+          {"n_head", config.n_head},
+          {"n_local_heads", config.n_local_heads},
+          {"head_dim", config.head_dim},
+          {"dim", config.dim},
+          {"intermediate_size", config.intermediate_size},
+          {"rope_base", config.rope_base},
+          {"norm_eps", config.norm_eps},
+          {"max_seq_len", config.max_seq_len},
+          {"attention_qk_norm", config.attention_qk_norm},
+          {"attention_qkv_bias", config.attention_qkv_bias},
+          {"attention_o_bias", config.attention_o_bias},
+          {"tie_word_embeddings", config.tie_word_embeddings}};
+}
+
+Json ToJson(const ModelConfig& config) {
+  Json audio = ToJson("fish_qwen3_audio_decoder", config.audio);
+  audio["num_codebooks"] = config.num_codebooks;
+  audio["text_dim"] = config.text_dim;
+  return {{"architectures", Json::array({"FishQwen3OmniForCausalLM"})},
+          {"model_type", kModelType},
+          {"dtype", "bfloat16"},
+          {"text_config", ToJson("fish_qwen3", config.text)},
+          {"audio_decoder_config", audio},
+          {"semantic_start_token_id", config.semantic_start},
+          {"semantic_end_token_id", config.semantic_end},
+          {"eos_token_id", config.eos_token_id},
+          {"pad_token_id", config.pad_token_id},
+          {"audio_pad_token_id", config.audio_pad_token_id}};
+}
+
 }  // namespace
 
 absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view text, const std::string& path) {
@@ -114,39 +150,12 @@ absl::StatusOr<ModelConfig> LoadModelConfig(const std::string& directory) {
   return ParseModelConfig(*text, path);
 }
 
+absl::Status CheckModelConfig(const ModelConfig& config, const std::string& path) {
+  return ParseModelConfig(ToJson(config).dump(), path).status();
+}
+
 absl::Status WriteModelConfig(const std::string& directory, const ModelConfig& config) {
-  using Json = nlohmann::ordered_json;
-  const auto transformer = [](const char* type, const TransformerConfig& t) {
-    return Json{{"model_type", type},
-                {"vocab_size", t.vocab_size},
-                {"n_layer", t.n_layer},
-                {"n_head", t.n_head},
-                {"n_local_heads", t.n_local_heads},
-                {"head_dim", t.head_dim},
-                {"dim", t.dim},
-                {"intermediate_size", t.intermediate_size},
-                {"rope_base", t.rope_base},
-                {"norm_eps", t.norm_eps},
-                {"max_seq_len", t.max_seq_len},
-                {"attention_qk_norm", t.attention_qk_norm},
-                {"attention_qkv_bias", t.attention_qkv_bias},
-                {"attention_o_bias", t.attention_o_bias},
-                {"tie_word_embeddings", t.tie_word_embeddings}};
-  };
-  Json audio = transformer("fish_qwen3_audio_decoder", config.audio);
-  audio["num_codebooks"] = config.num_codebooks;
-  audio["text_dim"] = config.text_dim;
-  const Json json{{"architectures", Json::array({"FishQwen3OmniForCausalLM"})},
-                  {"model_type", kModelType},
-                  {"dtype", "bfloat16"},
-                  {"text_config", transformer("fish_qwen3", config.text)},
-                  {"audio_decoder_config", audio},
-                  {"semantic_start_token_id", config.semantic_start},
-                  {"semantic_end_token_id", config.semantic_end},
-                  {"eos_token_id", config.eos_token_id},
-                  {"pad_token_id", config.pad_token_id},
-                  {"audio_pad_token_id", config.audio_pad_token_id}};
-  return WriteFile(absl::StrCat(directory, "/config.json"), json.dump(2) + "\n");
+  return WriteFile(absl::StrCat(directory, "/config.json"), ToJson(config).dump(2) + "\n");
 }
 
 }  // namespace shoal::checkpoint

@@ -48,6 +48,8 @@ struct ModelConfig {
 absl::StatusOr<ModelConfig> LoadModelConfig(const std::string& directory);
 // The same from the text of a config.json; `path` is for messages.
 absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view text, const std::string& path);
+// What ParseModelConfig checks; the error names the field.
+absl::Status CheckModelConfig(const ModelConfig& config, const std::string& path);
 // Writes config.json with every key given. What it writes, LoadModelConfig reads as it was.
 absl::Status WriteModelConfig(const std::string& directory, const ModelConfig& config);
 

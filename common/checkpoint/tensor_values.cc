@@ -19,6 +19,18 @@ std::vector<Value> Map(const TensorView& tensor, Convert convert) {
   return values;
 }
 
+// Whether no value has all the bits of the mask.
+template <typename Stored>
+bool NoneHolds(const TensorView& tensor, Stored mask) {
+  const size_t count = tensor.bytes.size() / sizeof(Stored);
+  for (size_t i = 0; i < count; ++i) {
+    Stored stored;
+    std::memcpy(&stored, tensor.bytes.data() + i * sizeof(Stored), sizeof(Stored));
+    if ((stored & mask) == mask) return false;
+  }
+  return true;
+}
+
 template <typename Value>
 std::vector<Value> WholeNumbers(const TensorView& tensor) {
   const auto same = [](auto stored) { return stored; };
@@ -81,10 +93,18 @@ std::vector<float> ToFloats(const TensorView& tensor) {
 std::vector<int64_t> ToInt64s(const TensorView& tensor) { return WholeNumbers<int64_t>(tensor); }
 
 bool AllFinite(const TensorView& tensor) {
-  for (const float value : ToFloats(tensor)) {
-    if (!std::isfinite(value)) return false;
+  switch (tensor.dtype) {  // all bits of the exponent set: infinite, or not a number
+    case DType::kF16:
+      return NoneHolds<uint16_t>(tensor, 0x7c00);
+    case DType::kBF16:
+      return NoneHolds<uint16_t>(tensor, 0x7f80);
+    case DType::kF32:
+      return NoneHolds<uint32_t>(tensor, 0x7f800000);
+    case DType::kF64:
+      return NoneHolds<uint64_t>(tensor, 0x7ff0000000000000);
+    default:
+      return true;
   }
-  return true;
 }
 
 }  // namespace shoal::checkpoint

@@ -42,7 +42,7 @@ def _model(codec, dim, layers, heads, inner, fast_dim, fast_layers, fast_heads, 
 
 DEFAULT = dict(
     seed=1,
-    corpus=dict(shards=8, texts_per_shard=1200, audio_shards=8),
+    corpus=dict(shards=16, texts_per_shard=1200, audio_shards=8),
     delay_steps=2,  # the decoder speaks 20 ms late, so that every sample is told of from both sides
     codec=_codec(latent=192, encoder=16, decoder=256, heads=3, layers=4, inner=512, semantic=512, residual=512, stages=4,
                  rates=[4, 5, 8]),
@@ -50,8 +50,8 @@ DEFAULT = dict(
     decoder=dict(steps=12000, lr=6e-4, discriminator_lr=3e-4, batch=12, samples=25600, cut_steps=50, joint_from=1500,
                  adversarial_from=2500, discriminator_channels=16, mel_weight=15.0, matching_weight=2.0, bf16=True),
     encoder=dict(steps=6000, lr=3e-4, batch=12, samples=20480, bf16=True),
-    ar=dict(steps=20000, lr=1e-3, tokens=4000, first_longest=110, longer_per_step=0.2, longest=620, longest_sequence=1200,
-            turns=[1, 1, 1, 2, 3], turns_from=1500, noise=0.08, references=0.1, speaker_tags=0.1, fast_share=0.5,
+    ar=dict(steps=16000, lr=1e-3, tokens=2400, first_longest=130, longer_per_step=0.3, longest=620, longest_sequence=1200,
+            turns=[1, 1, 1, 2, 3], turns_from=2000, noise=0.08, references=0.1, speaker_tags=0.1, fast_share=0.5,
             align_weight=0.5, watch=(2, 0), bf16=True),
 )
 DEFAULT["model"] = _model(DEFAULT["codec"], dim=256, layers=6, heads=4, inner=768, fast_dim=192, fast_layers=3, fast_heads=3,

@@ -1,0 +1,63 @@
+"""Texts keep held-out words out, letters are dealt to phones sensibly, error rates count edits."""
+
+import unittest
+
+import support
+import alignment
+import score
+import texts
+
+
+class TextsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.lexicon = texts.Lexicon()
+        cls.lines = texts.TextMaker(cls.lexicon, "test").texts(400)
+
+    def test_same_seed_same_texts(self):
+        self.assertEqual(self.lines, texts.TextMaker(self.lexicon, "test").texts(400))
+        self.assertNotEqual(self.lines, texts.TextMaker(self.lexicon, "other").texts(400))
+
+    def test_no_held_out_word_can_be_drawn(self):
+        lexicon = self.lexicon
+        drawn = lexicon.words + lexicon.names + [w[:-2] for w in lexicon.possessives]
+        self.assertFalse([w for w in drawn if texts.held_out(w) and w.lower() not in lexicon.core])
+        with open(texts.WORD_LIST, encoding="utf-8") as f:
+            self.assertGreater(sum(map(texts.held_out, f.read().split())), 4000)
+
+    def test_texts_are_plain_ascii_lines(self):
+        for line in self.lines:
+            self.assertRegex(line, r"^[A-Z0-9][ -~]*$")
+            self.assertNotIn("{", line)
+
+
+class AlignmentTest(unittest.TestCase):
+    WORDS = [("cat", ("k", "ae", "t")), ("cats", ("k", "ae", "t", "s")), ("tack", ("t", "ae", "k")), ("sat", ("s", "ae", "t")),
+             ("knit", ("n", "ih", "t")), ("nit", ("n", "ih", "t")), ("kit", ("k", "ih", "t")), ("tin", ("t", "ih", "n")),
+             ("six", ("s", "ih", "k", "s")), ("sin", ("s", "ih", "n"))]
+
+    def test_letters_get_their_phones(self):
+        deals = alignment.learn(self.WORDS)
+        self.assertEqual(deals["cat", ("k", "ae", "t")], [1, 1, 1])
+        self.assertEqual(deals["knit", ("n", "ih", "t")], [0, 1, 1, 1])
+        self.assertEqual(deals["six", ("s", "ih", "k", "s")], [1, 1, 2])
+
+    def test_every_phone_looks_into_its_word(self):
+        looks = alignment.letters_of_phones("25", ("t", "w", "eh", "n", "iy", "f", "ay", "v"), {})
+        self.assertEqual(len(looks), 8)
+        self.assertEqual((looks[0], looks[-1]), ((0, 2), (0, 2)))
+        self.assertTrue(all(0 <= a < b <= 2 for a, b in looks))
+
+
+class ScoreTest(unittest.TestCase):
+    def test_edits(self):
+        self.assertEqual(score.edits("kitten", "sitting"), 3)
+        self.assertEqual(score.edits("", "abc"), 3)
+        self.assertEqual(score.edits(["a", "b"], ["a", "b"]), 0)
+
+    def test_words_without_marks(self):
+        self.assertEqual(score.words("Don't go, Ann!"), ["don't", "go", "ann"])
+
+
+if __name__ == "__main__":
+    unittest.main()

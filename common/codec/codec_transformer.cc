@@ -1,0 +1,114 @@
+#include "common/codec/codec_transformer.h"
+
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "common/model/norm.h"
+#include "common/model/rope.h"
+
+namespace shoal::codec {
+namespace {
+
+// Rows of RoPE that are kept; any number would do.
+constexpr int64_t kRopeTableRows = 4096;
+
+model::Linear LoadLinear(WeightReader& weights, const std::string& module, int64_t out, int64_t in,
+                         model::ProductMode mode) {
+  return model::Linear(weights.Plain(module + ".weight", {out, in}),
+                       weights.Plain(module + ".bias", {out}), mode);
+}
+
+}  // namespace
+
+CodecTransformer::CodecTransformer(WeightReader& weights, const std::string& module,
+                                   const checkpoint::CodecTransformerConfig& config, int64_t width,
+                                   model::ProductMode mode, StateLayout& layout)
+    : config_(config),
+      norm_(weights.Plain(module + ".norm.weight", {config.dim})),
+      rope_table_(model::RopeTable(kRopeTableRows, config.head_dim, config.rope_base)),
+      position_(layout.ReserveCounter()) {
+  if (width != config.dim) {
+    input_proj_ = LoadLinear(weights, module + ".input_proj", config.dim, width, mode);
+    output_proj_ = LoadLinear(weights, module + ".output_proj", width, config.dim, mode);
+  }
+  for (int64_t i = 0; i < config.n_layer; ++i) {
+    layers_.push_back(LoadLayer(weights, absl::StrCat(module, ".layers.", i), mode, layout));
+  }
+}
+
+CodecTransformer::Layer CodecTransformer::LoadLayer(WeightReader& weights,
+                                                    const std::string& module,
+                                                    model::ProductMode mode,
+                                                    StateLayout& layout) const {
+  const int64_t dim = config_.dim;
+  const int64_t inner = config_.n_head * config_.head_dim;
+  const int64_t intermediate = config_.intermediate_size;
+  const auto scale = [&](const std::string& name) {
+    return weights.Plain(module + name, {dim}).unsqueeze(1);
+  };
+  const at::Tensor wo = weights.Plain(module + ".attention.wo.weight", {dim, inner});
+  const at::Tensor w2 = weights.Plain(module + ".feed_forward.w2.weight", {dim, intermediate});
+  return Layer{weights.Plain(module + ".attention_norm.weight", {dim}),
+               model::Linear(weights.Plain(module + ".attention.wqkv.weight", {3 * inner, dim}),
+                             std::nullopt, mode),
+               WindowAttention(config_.n_head, config_.head_dim, config_.window_size, layout),
+               model::Linear(wo * scale(".attention_layer_scale.gamma"), std::nullopt, mode),
+               weights.Plain(module + ".ffn_norm.weight", {dim}),
+               model::FeedForward(
+                   weights.Plain(module + ".feed_forward.w1.weight", {intermediate, dim}),
+                   w2 * scale(".ffn_layer_scale.gamma"),
+                   weights.Plain(module + ".feed_forward.w3.weight", {intermediate, dim}), mode)};
+}
+
+at::Tensor CodecTransformer::RopeRows(const std::vector<int64_t>& positions, int64_t time) const {
+  const int64_t row_floats = config_.head_dim;
+  const int64_t rows = static_cast<int64_t>(positions.size()) * time;
+  at::Tensor result = at::empty({rows, config_.head_dim / 2, 2}, at::kFloat);
+  float* to = result.mutable_data_ptr<float>();
+  const auto put = [&](const float* row) {
+    std::memcpy(to, row, sizeof(float) * row_floats);
+    to += row_floats;
+  };
+  for (const int64_t start : positions) {
+    for (int64_t position = start; position < start + time; ++position) {
+      if (position < kRopeTableRows) {
+        put(rope_table_.const_data_ptr<float>() + position * row_floats);
+      } else {  // alone, so that a row does not depend on the step it is made in
+        const at::Tensor row = model::RopeRows(position, 1, config_.head_dim, config_.rope_base);
+        put(row.const_data_ptr<float>());
+      }
+    }
+  }
+  return result;
+}
+
+at::Tensor CodecTransformer::operator()(const Streams& streams, const at::Tensor& x) const {
+  const int64_t time = x.size(1);
+  const int64_t heads = config_.n_head;
+  const int64_t inner = heads * config_.head_dim;
+  std::vector<int64_t> positions;
+  for (int64_t i = 0; i < streams.size(); ++i) positions.push_back(streams.Counter(i, position_));
+  const at::Tensor rope = RopeRows(positions, time);
+
+  at::Tensor h = x.reshape({-1, x.size(2)});
+  if (input_proj_) h = (*input_proj_)(h);
+  for (const Layer& layer : layers_) {
+    const at::Tensor qkv = layer.wqkv(model::RmsNorm(h, layer.attention_norm, config_.norm_eps));
+    const auto part = [&](int64_t i) {
+      return qkv.narrow(1, i * inner, inner).reshape({-1, heads, config_.head_dim});
+    };
+    const at::Tensor attended =
+        layer.attention(streams, positions, model::ApplyRope(part(0), rope),
+                        model::ApplyRope(part(1), rope), part(2).contiguous());
+    h = layer.wo.AddTo(h, attended);
+    h = layer.feed_forward.AddTo(h, model::RmsNorm(h, layer.ffn_norm, config_.norm_eps));
+  }
+  h = model::RmsNorm(h, norm_, config_.norm_eps);
+  if (output_proj_) h = (*output_proj_)(h);
+  for (int64_t i = 0; i < streams.size(); ++i) {
+    streams.SetCounter(i, position_, positions[i] + time);
+  }
+  return h.view(x.sizes());
+}
+
+}  // namespace shoal::codec

@@ -1,0 +1,142 @@
+#include "common/codec/conv_blocks.h"
+
+#include <ATen/Dispatch.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+
+namespace shoal::codec {
+namespace {
+
+constexpr int64_t kUnitKernel = 7;
+constexpr int64_t kDilations[] = {1, 3, 9};
+constexpr double kLayerNormEps = 1e-6;
+
+// Elements of a block's widest activation that are worked on at a time, so that they and the
+// weights stay in a core's own cache. Cutting the time changes no result.
+constexpr int64_t kPieceElements = 1 << 15;
+
+// Runs `piece` over parts of x (streams, time, channels): few streams at a time, and of each
+// `piece_time` rows (a multiple of `shrink`) at a time. -> (streams, time * grow / shrink, out)
+template <typename Piece>
+at::Tensor InPieces(const Streams& streams, const at::Tensor& x, int64_t piece_time, int64_t grow,
+                    int64_t shrink, int64_t out, const Piece& piece) {
+  const int64_t time = x.size(1);
+  if (streams.size() * time <= piece_time) return piece(streams, x);
+  at::Tensor y = at::empty({streams.size(), time * grow / shrink, out}, x.scalar_type());
+  const int64_t together = std::max<int64_t>(1, piece_time / time);
+  for (int64_t stream = 0; stream < streams.size(); stream += together) {
+    const int64_t count = std::min(together, streams.size() - stream);
+    const Streams some = streams.Part(stream, count);
+    for (int64_t t = 0; t < time; t += piece_time) {
+      const int64_t n = std::min(piece_time, time - t);
+      y.narrow(0, stream, count)
+          .narrow(1, t * grow / shrink, n * grow / shrink)
+          .copy_(piece(some, x.narrow(0, stream, count).narrow(1, t, n)));
+    }
+  }
+  return y;
+}
+
+template <typename T>
+void Gelu(T* x, int64_t n) {
+  const T half_root = static_cast<T>(M_SQRT1_2);
+  for (int64_t i = 0; i < n; ++i) x[i] = T(0.5) * x[i] * (1 + std::erf(x[i] * half_root));
+}
+
+}  // namespace
+
+ResidualUnit::ResidualUnit(WeightReader& weights, const std::string& module, int64_t channels,
+                           int64_t dilation, StateLayout& layout)
+    : first_snake_(weights, module + ".block.0", channels),
+      dilated_(StreamingConv::Causal(weights, module + ".block.1",
+                                     {channels, channels, kUnitKernel, dilation},
+                                     StreamingConv::Norm::kWeightNorm, layout)),
+      second_snake_(weights, module + ".block.2", channels),
+      pointwise_(StreamingConv::Causal(weights, module + ".block.3", {channels, channels, 1},
+                                       StreamingConv::Norm::kWeightNorm, layout)) {}
+
+at::Tensor ResidualUnit::operator()(const Streams& streams, const at::Tensor& x) const {
+  return pointwise_(streams, dilated_(streams, x, &first_snake_), &second_snake_, &x);
+}
+
+std::vector<ResidualUnit> LoadResidualUnits(WeightReader& weights, const std::string& block,
+                                            int first_index, int64_t channels,
+                                            StateLayout& layout) {
+  std::vector<ResidualUnit> units;
+  for (const int64_t dilation : kDilations) {
+    const std::string unit = absl::StrCat(block, ".block.", first_index + units.size());
+    units.emplace_back(weights, unit, channels, dilation, layout);
+  }
+  return units;
+}
+
+EncoderBlock::EncoderBlock(WeightReader& weights, const std::string& module, int64_t in,
+                           int64_t stride, StateLayout& layout)
+    : in_(in),
+      stride_(stride),
+      units_(LoadResidualUnits(weights, module, 0, in, layout)),
+      snake_(weights, module + ".block.3", in),
+      down_(StreamingConv::Causal(weights, module + ".block.4",
+                                  {in, 2 * in, 2 * stride, /*dilation=*/1, stride},
+                                  StreamingConv::Norm::kWeightNorm, layout)) {}
+
+at::Tensor EncoderBlock::Piece(const Streams& streams, const at::Tensor& x) const {
+  at::Tensor h = x;
+  for (const ResidualUnit& unit : units_) h = unit(streams, h);
+  return down_(streams, h, &snake_);
+}
+
+at::Tensor EncoderBlock::operator()(const Streams& streams, const at::Tensor& x) const {
+  const int64_t piece = std::max<int64_t>(1, kPieceElements / in_ / stride_) * stride_;
+  return InPieces(streams, x, piece, 1, stride_, 2 * in_,
+                  [&](const Streams& some, const at::Tensor& part) { return Piece(some, part); });
+}
+
+DecoderBlock::DecoderBlock(WeightReader& weights, const std::string& module, int64_t in,
+                           int64_t stride, StateLayout& layout)
+    : in_(in),
+      stride_(stride),
+      snake_(weights, module + ".block.0", in),
+      up_(StreamingConv::Transposed(weights, module + ".block.1",
+                                    {in, in / 2, 2 * stride, /*dilation=*/1, stride},
+                                    StreamingConv::Norm::kWeightNorm, layout)),
+      units_(LoadResidualUnits(weights, module, 2, in / 2, layout)) {}
+
+at::Tensor DecoderBlock::Piece(const Streams& streams, const at::Tensor& x) const {
+  at::Tensor h = up_(streams, x, &snake_);
+  for (const ResidualUnit& unit : units_) h = unit(streams, h);
+  return h;
+}
+
+at::Tensor DecoderBlock::operator()(const Streams& streams, const at::Tensor& x) const {
+  const int64_t piece = std::max<int64_t>(1, kPieceElements / (in_ / 2 * stride_));
+  return InPieces(streams, x, piece, stride_, 1, in_ / 2,
+                  [&](const Streams& some, const at::Tensor& part) { return Piece(some, part); });
+}
+
+ConvNext::ConvNext(WeightReader& weights, const std::string& module, int64_t channels,
+                   model::ProductMode mode, StateLayout& layout)
+    : depthwise_(weights, module + ".dwconv", channels, kUnitKernel, layout),
+      norm_weight_(weights.Plain(module + ".norm.weight", {channels})),
+      norm_bias_(weights.Plain(module + ".norm.bias", {channels})),
+      widen_(weights.Plain(module + ".pwconv1.weight", {4 * channels, channels}),
+             weights.Plain(module + ".pwconv1.bias", {4 * channels}), mode),
+      narrow_(weights.Plain(module + ".pwconv2.weight", {channels, 4 * channels}) *
+                  weights.Plain(module + ".gamma", {channels}).unsqueeze(1),
+              weights.Plain(module + ".pwconv2.bias", {channels}) *
+                  weights.Plain(module + ".gamma", {channels}),
+              mode) {}
+
+at::Tensor ConvNext::operator()(const Streams& streams, const at::Tensor& x) const {
+  const at::Tensor normed =
+      at::layer_norm(depthwise_(streams, x), {x.size(2)}, norm_weight_, norm_bias_, kLayerNormEps);
+  at::Tensor wide = widen_(normed);
+  AT_DISPATCH_FLOATING_TYPES(wide.scalar_type(), "Gelu",
+                             [&] { Gelu(wide.mutable_data_ptr<scalar_t>(), wide.numel()); });
+  return narrow_.AddTo(x, wide);
+}
+
+}  // namespace shoal::codec

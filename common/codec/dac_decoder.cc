@@ -1,0 +1,193 @@
+#include "common/codec/dac_decoder.h"
+
+#include <ATen/Dispatch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace shoal::codec {
+namespace {
+
+constexpr int64_t kOuterKernel = 7;  // of the first and the last convolution
+// Frames of all streams together that go through the stages at once: enough rows for the products
+// of the slow stages, and a bound on memory whatever a step is asked for.
+constexpr int64_t kFramesPerPass = 64;
+
+at::Tensor CodesOfShape(const at::Tensor& codes) {
+  return codes.reshape({-1, codes.size(2)}).contiguous();
+}
+
+// Replaces samples by their tanh and notes which streams had one that is not finite.
+template <typename T>
+void Squash(T* samples, int64_t streams, int64_t length, std::vector<bool>& finite) {
+  for (int64_t i = 0; i < streams; ++i, samples += length) {
+    for (int64_t t = 0; t < length; ++t) {
+      if (!std::isfinite(samples[t])) finite[i] = false;
+      samples[t] = std::tanh(samples[t]);
+    }
+  }
+}
+
+int64_t LastChannels(const checkpoint::CodecConfig& config) {
+  return config.decoder_dim >> config.decoder_rates.size();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<const DacDecoder>> DacDecoder::Load(
+    const checkpoint::Checkpoint& checkpoint, Options options) {
+  WeightReader weights(checkpoint.codec_weights(), options.dtype);
+  std::unique_ptr<const DacDecoder> decoder(
+      new DacDecoder(weights, checkpoint.codec_config(), std::move(options)));
+  if (!weights.status().ok()) return weights.status();
+  return decoder;
+}
+
+DacDecoder::DacDecoder(WeightReader& weights, const checkpoint::CodecConfig& config,
+                       Options options)
+    : frame_length_(config.frame_length),
+      sample_rate_(config.sample_rate),
+      options_(std::move(options)),
+      layout_(options_.dtype),
+      quantizer_(weights, "quantizer", config.quantizer, options_.mode),
+      post_module_(weights, "quantizer.post_module", config.quantizer_transformer,
+                   config.quantizer.input_dim, options_.mode, layout_),
+      upsample_([&] {
+        std::vector<Upsampling> stages;
+        const int64_t dim = config.quantizer.input_dim;
+        const std::vector<int64_t>& factors = config.quantizer.downsample_factor;
+        for (auto factor = factors.rbegin(); factor != factors.rend(); ++factor) {
+          const std::string stage = absl::StrCat("quantizer.upsample.", stages.size());
+          StreamingConv conv =
+              StreamingConv::Transposed(weights, stage + ".0", {dim, dim, *factor, 1, *factor},
+                                        StreamingConv::Norm::kPlain, layout_);
+          stages.push_back(
+              {std::move(conv), ConvNext(weights, stage + ".1", dim, options_.mode, layout_)});
+        }
+        return stages;
+      }()),
+      first_(StreamingConv::Causal(weights, "decoder.model.0",
+                                   {config.latent_dim, config.decoder_dim, kOuterKernel},
+                                   StreamingConv::Norm::kWeightNorm, layout_)),
+      blocks_([&] {
+        std::vector<DecoderBlock> blocks;
+        for (const int64_t rate : config.decoder_rates) {
+          const int64_t channels = config.decoder_dim >> blocks.size();
+          const std::string block = absl::StrCat("decoder.model.", 1 + blocks.size());
+          blocks.emplace_back(weights, block, channels, rate, layout_);
+        }
+        return blocks;
+      }()),
+      snake_(weights, absl::StrCat("decoder.model.", 1 + blocks_.size()), LastChannels(config)),
+      last_(StreamingConv::Causal(weights, absl::StrCat("decoder.model.", 2 + blocks_.size()),
+                                  {LastChannels(config), 1, kOuterKernel},
+                                  StreamingConv::Norm::kWeightNorm, layout_)) {}
+
+int64_t DacDecoder::state_bytes() const {
+  return layout_.elements() * static_cast<int64_t>(c10::elementSize(options_.dtype));
+}
+
+at::Tensor DacDecoder::NewSlab(int64_t slots) const {
+  return at::zeros({slots, layout_.elements()}, options_.dtype);
+}
+
+void DacDecoder::Reset(at::Tensor& slab, int64_t slot) const { slab.select(0, slot).zero_(); }
+
+int64_t DacDecoder::Position(at::Tensor& slab, int64_t slot) const {
+  return post_module_.Position(Streams(slab, {&slot, 1}), 0);
+}
+
+absl::Status DacDecoder::CheckStep(const at::Tensor& slab, absl::Span<const int64_t> slots,
+                                   const at::Tensor& codes) const {
+  if (slab.dim() != 2 || slab.size(1) != layout_.elements() || !slab.is_contiguous() ||
+      slab.scalar_type() != options_.dtype) {
+    return absl::InvalidArgumentError("slab: expected one of this decoder's NewSlab");
+  }
+  absl::flat_hash_set<int64_t> seen;
+  for (const int64_t slot : slots) {
+    if (slot < 0 || slot >= slab.size(0) || !seen.insert(slot).second) {
+      return absl::InvalidArgumentError(absl::StrCat("slots: expected different slots below ",
+                                                     slab.size(0), ", found ", slot,
+                                                     seen.contains(slot) ? " twice" : ""));
+    }
+  }
+  const bool whole = codes.scalar_type() == at::kInt || codes.scalar_type() == at::kLong;
+  if (!whole || codes.dim() != 3 || codes.size(0) != static_cast<int64_t>(slots.size()) ||
+      codes.size(0) < 1 || codes.size(1) < 1 || codes.size(2) != num_codebooks()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "codes: expected int32 or int64 of (", slots.size(), " slots, 1 or more frames, ",
+        num_codebooks(), " codebooks), found ", c10::toString(codes.scalar_type()), " (",
+        absl::StrJoin(codes.sizes(), ", "), ")"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<at::Tensor> DacDecoder::Step(at::Tensor& slab, absl::Span<const int64_t> slots,
+                                            const at::Tensor& codes, StepReport* report) const {
+  if (absl::Status status = CheckStep(slab, slots, codes); !status.ok()) return status;
+  StepReport found;
+  found.finite.assign(slots.size(), true);
+  found.clamped.assign(slots.size(), 0);
+  const Streams streams(slab, slots);
+  const int64_t frames = codes.size(1);
+  const int64_t at_once = std::max<int64_t>(1, kFramesPerPass / streams.size());
+  std::vector<at::Tensor> parts;
+  for (int64_t frame = 0; frame < frames; frame += at_once) {
+    const int64_t n = std::min(at_once, frames - frame);
+    parts.push_back(Pass(streams, codes.narrow(1, frame, n), found));
+  }
+  at::Tensor samples = parts.size() == 1 ? parts[0] : at::cat(parts, 1);
+  if (report != nullptr) {
+    *report = std::move(found);
+    return samples;
+  }
+  std::vector<int64_t> broken;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (!found.finite[i]) broken.push_back(slots[i]);
+  }
+  if (broken.empty()) return samples;
+  return absl::InternalError(
+      absl::StrCat("decoded samples of slots ", absl::StrJoin(broken, ", "), " are not finite"));
+}
+
+at::Tensor DacDecoder::Pass(const Streams& streams, const at::Tensor& codes,
+                            StepReport& report) const {
+  const int64_t frames = codes.size(1);
+  std::vector<int64_t> clamped(streams.size() * frames, 0);
+  const at::Tensor vectors = quantizer_.Decode(CodesOfShape(codes), &clamped);
+  for (size_t row = 0; row < clamped.size(); ++row) report.clamped[row / frames] += clamped[row];
+
+  at::Tensor h = vectors.view({streams.size(), frames, -1});
+  Tap("decode.quantised", h);
+  h = post_module_(streams, h);
+  Tap("decode.post_module", h);
+  for (size_t i = 0; i < upsample_.size(); ++i) {
+    h = upsample_[i].next(streams, upsample_[i].conv(streams, h));
+    Tap(absl::StrCat("decode.upsample.", i), h);
+  }
+  h = first_(streams, h);
+  Tap("decoder.model.0", h);
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    h = blocks_[i](streams, h);
+    Tap(absl::StrCat("decoder.model.", 1 + i), h);
+  }
+  if (options_.tap) Tap(absl::StrCat("decoder.model.", 1 + blocks_.size()), snake_(h));
+  h = last_(streams, h, &snake_);
+  Tap(absl::StrCat("decoder.model.", 2 + blocks_.size()), h);
+  AT_DISPATCH_FLOATING_TYPES(h.scalar_type(), "Squash", [&] {
+    Squash(h.mutable_data_ptr<scalar_t>(), h.size(0), h.size(1), report.finite);
+  });
+  Tap(absl::StrCat("decoder.model.", 3 + blocks_.size()), h);
+  return h.squeeze(2);
+}
+
+void DacDecoder::Tap(absl::string_view stage, const at::Tensor& output) const {
+  if (options_.tap) options_.tap(stage, output);
+}
+
+}  // namespace shoal::codec

@@ -1,0 +1,112 @@
+// The decode path of the codec: codes in, samples out, with carried state.
+//
+// Everything in it is causal, so a stream is decoded in steps of any sizes, each frame exactly
+// once, and the samples are those of decoding at once: bit for bit in ProductMode::kDeterministic,
+// to rounding in kFast. A const decoder serves any number of streams; what it knows of them is in
+// slabs that the caller owns, one row a stream. Rows are plain numbers: copying one saves, restores
+// or moves its stream, and a zero row is a stream that has not begun. One thread at a time may call
+// for a given slab.
+#ifndef SHOAL_COMMON_CODEC_DAC_DECODER_H_
+#define SHOAL_COMMON_CODEC_DAC_DECODER_H_
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "common/checkpoint/checkpoint.h"
+#include "common/codec/codec_transformer.h"
+#include "common/codec/conv_blocks.h"
+#include "common/codec/residual_quantizer.h"
+#include "common/codec/stage_tap.h"
+#include "common/codec/streaming_conv.h"
+#include "common/model/linear.h"
+
+namespace shoal::codec {
+
+// What a step found out about each of its streams, in the order of the slots.
+struct StepReport {
+  std::vector<bool>
+      finite;  // false: this stream's samples are not to be used, its slot needs a Reset
+  std::vector<int64_t> clamped;  // codes outside their codebook, decoded as the nearest inside
+};
+
+class DacDecoder {
+ public:
+  struct Options {
+    at::ScalarType dtype = at::kFloat;  // or kDouble, to test the logic
+    model::ProductMode mode = model::ProductMode::kFast;
+    StageTap tap = nullptr;  // none in production
+  };
+
+  // REQUIRES: the checkpoint was opened with its codec.
+  static absl::StatusOr<std::unique_ptr<const DacDecoder>> Load(
+      const checkpoint::Checkpoint& checkpoint, Options options);
+
+  int64_t num_codebooks() const { return quantizer_.num_codebooks(); }
+  int64_t frame_length() const { return frame_length_; }  // samples
+  int64_t sample_rate() const { return sample_rate_; }    // Hz
+
+  // Bytes of a row of a slab. With C channels into a module, in elements of the dtype:
+  //   8 bytes                                      position of post_module
+  //   n_layer * 2 * (window-1) * n_head*head_dim   its keys and values
+  //   per factor f of downsample_factor:
+  //     6 * C                                      depthwise convolution (the upsampling keeps
+  //     none)
+  //   6 * latent_dim                               first convolution
+  //   per rate, C channels in:
+  //     1 * C                                      transposed convolution, kernel 2 * stride
+  //     (6 + 18 + 54) * C/2                        dilated convolutions of the residual units
+  //   6 * C                                        last convolution
+  int64_t state_bytes() const;
+
+  // (slots, state elements) of fresh streams.
+  at::Tensor NewSlab(int64_t slots) const;
+  // Makes a slot a fresh stream. REQUIRES: 0 <= slot < slab.size(0).
+  void Reset(at::Tensor& slab, int64_t slot) const;
+  // Frames decoded since the slot was fresh. REQUIRES: as above.
+  int64_t Position(at::Tensor& slab, int64_t slot) const;
+
+  // Decodes the next n >= 1 frames of every named slot. Slots not named are neither read nor
+  // written, and on an error of the arguments none is.
+  // codes: (b, n, num_codebooks) int32 or int64 for b slots -> (b, n * frame_length) of the dtype.
+  // Samples that are not finite concern their stream alone: report says whose they are. Without a
+  // report they are an error (INTERNAL) that names the slots; the others have then moved on too.
+  absl::StatusOr<at::Tensor> Step(at::Tensor& slab, absl::Span<const int64_t> slots,
+                                  const at::Tensor& codes, StepReport* report = nullptr) const;
+
+ private:
+  // An upsampling convolution and what follows it.
+  struct Upsampling {
+    StreamingConv conv;
+    ConvNext next;
+  };
+
+  DacDecoder(WeightReader& weights, const checkpoint::CodecConfig& config, Options options);
+
+  absl::Status CheckStep(const at::Tensor& slab, absl::Span<const int64_t> slots,
+                         const at::Tensor& codes) const;
+  // One pass over few frames: (b, n, num_codebooks) -> (b, n * frame_length), before tanh.
+  at::Tensor Pass(const Streams& streams, const at::Tensor& codes, StepReport& report) const;
+  void Tap(absl::string_view stage, const at::Tensor& output) const;
+
+  int64_t frame_length_;
+  int64_t sample_rate_;
+  Options options_;
+  StateLayout layout_;
+  ResidualQuantizer quantizer_;
+  CodecTransformer post_module_;
+  std::vector<Upsampling> upsample_;
+  StreamingConv first_;
+  std::vector<DecoderBlock> blocks_;
+  Snake snake_;
+  StreamingConv last_;
+};
+
+}  // namespace shoal::codec
+
+#endif  // SHOAL_COMMON_CODEC_DAC_DECODER_H_

@@ -1,0 +1,76 @@
+// Vectors of 256 bits for the templates of tiles.h.
+#ifndef SHOAL_COMMON_CODEC_KERNELS_VECTORS_AVX2_H_
+#define SHOAL_COMMON_CODEC_KERNELS_VECTORS_AVX2_H_
+
+#include <immintrin.h>
+#include <math.h>
+
+#include "common/codec/kernels/tiles.h"
+
+namespace shoal::codec {
+namespace {
+
+// sin^2 of the lanes of `y` by the C library.
+template <class V>
+typename V::Type SinSquaredByLane(typename V::Type y) {
+  typename V::Element lanes[V::kWidth];
+  V::Store(lanes, y);
+  for (auto& lane : lanes) {
+    const auto sine = static_cast<typename V::Element>(
+        sizeof(lane) == sizeof(float) ? sinf(static_cast<float>(lane)) : sin(lane));
+    lane = sine * sine;
+  }
+  return V::Load(lanes);
+}
+
+struct Float8 {
+  using Element = float;
+  using Type = __m256;
+  static constexpr int kWidth = 8;
+  static __m256i Mask(int64_t n) {  // the first n lanes
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static Type Zero() { return _mm256_setzero_ps(); }
+  static Type Set(float x) { return _mm256_set1_ps(x); }
+  static Type Load(const float* p) { return _mm256_loadu_ps(p); }
+  static Type LoadPartial(const float* p, int64_t n) { return _mm256_maskload_ps(p, Mask(n)); }
+  static void Store(float* p, Type x) { _mm256_storeu_ps(p, x); }
+  static void StorePartial(float* p, Type x, int64_t n) { _mm256_maskstore_ps(p, Mask(n), x); }
+  static Type Add(Type a, Type b) { return _mm256_add_ps(a, b); }
+  static Type Subtract(Type a, Type b) { return _mm256_sub_ps(a, b); }
+  static Type Multiply(Type a, Type b) { return _mm256_mul_ps(a, b); }
+  static Type MultiplyAdd(Type a, Type b, Type c) { return _mm256_fmadd_ps(a, b, c); }
+  static Type NegativeMultiplyAdd(Type a, Type b, Type c) { return _mm256_fnmadd_ps(a, b, c); }
+  static Type SinSquared(Type y) {
+    const Type size = _mm256_andnot_ps(Set(-0.0f), y);
+    const Type large = _mm256_cmp_ps(size, Set(kLargestReduced), _CMP_GT_OQ);
+    const Type result = SinSquaredReduced<Float8>(y);
+    if (_mm256_movemask_ps(large) == 0) return result;
+    return _mm256_blendv_ps(result, SinSquaredByLane<Float8>(y), large);
+  }
+};
+
+struct Double4 {
+  using Element = double;
+  using Type = __m256d;
+  static constexpr int kWidth = 4;
+  static __m256i Mask(int64_t n) {
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+  }
+  static Type Zero() { return _mm256_setzero_pd(); }
+  static Type Set(double x) { return _mm256_set1_pd(x); }
+  static Type Load(const double* p) { return _mm256_loadu_pd(p); }
+  static Type LoadPartial(const double* p, int64_t n) { return _mm256_maskload_pd(p, Mask(n)); }
+  static void Store(double* p, Type x) { _mm256_storeu_pd(p, x); }
+  static void StorePartial(double* p, Type x, int64_t n) { _mm256_maskstore_pd(p, Mask(n), x); }
+  static Type Add(Type a, Type b) { return _mm256_add_pd(a, b); }
+  static Type Multiply(Type a, Type b) { return _mm256_mul_pd(a, b); }
+  static Type MultiplyAdd(Type a, Type b, Type c) { return _mm256_fmadd_pd(a, b, c); }
+  static Type SinSquared(Type y) { return SinSquaredByLane<Double4>(y); }
+};
+
+}  // namespace
+}  // namespace shoal::codec
+
+#endif  // SHOAL_COMMON_CODEC_KERNELS_VECTORS_AVX2_H_

@@ -1,0 +1,43 @@
+// A matrix of convolution weights, packed once for products with sliding windows of time.
+//
+// Owned by the layer that uses it; const after construction. Call from the thread that owns the
+// model: work is shared among the intra-op threads where there is enough of it. A row of the result
+// depends on its own window only (kernels/kernels.h), so it is bit-equal whatever stands around it.
+#ifndef SHOAL_COMMON_CODEC_WINDOW_MATRIX_H_
+#define SHOAL_COMMON_CODEC_WINDOW_MATRIX_H_
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+
+namespace shoal::codec {
+
+class WindowMatrix {
+ public:
+  // weight: (outputs, inputs) float32 or float64; bias: (outputs) of that type, or undefined.
+  WindowMatrix(const at::Tensor& weight, const at::Tensor& bias);
+
+  // How a window of `inputs` elements lies in channels-last rows: `taps` rows, `dilation` apart,
+  // the windows `stride` rows apart.
+  struct Window {
+    int64_t taps = 1;
+    int64_t dilation = 1;
+    int64_t stride = 1;
+  };
+
+  // x: (streams, time, channels), its last two axes contiguous, taps * channels == inputs.
+  // -> (streams, rows, outputs) with rows = (time - (taps-1)*dilation - 1) / stride + 1.
+  // residual, when given, is added: of the result's shape, its last two axes contiguous.
+  at::Tensor Multiply(const at::Tensor& x, Window window,
+                      const at::Tensor* residual = nullptr) const;
+
+ private:
+  int64_t inputs_;
+  int64_t outputs_;
+  at::Tensor packed_;  // (panels, inputs, kPanel), or (inputs) for a single output
+  at::Tensor bias_;    // (panels * kPanel)
+};
+
+}  // namespace shoal::codec
+
+#endif  // SHOAL_COMMON_CODEC_WINDOW_MATRIX_H_

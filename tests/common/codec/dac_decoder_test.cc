@@ -1,0 +1,354 @@
+#include "common/codec/dac_decoder.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <limits>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/common/codec/random_codec.h"
+#include "tests/common/codec/reference_codec.h"
+
+namespace shoal::codec {
+namespace {
+
+using checkpoint::Checkpoint;
+using checkpoint::CodecConfig;
+using model::ProductMode;
+using testing::Between;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// A random codec and decoders of it.
+struct Codec {
+  explicit Codec(uint32_t seed)
+      : random(seed),
+        config(testing::RandomCodecConfig(random)),
+        checkpoint(testing::RandomCodec(config, seed)) {}
+
+  std::unique_ptr<const DacDecoder> Decoder(at::ScalarType dtype, ProductMode mode) const {
+    auto decoder = DacDecoder::Load(checkpoint, {dtype, mode, nullptr});
+    if (!decoder.ok()) throw std::runtime_error(decoder.status().ToString());
+    return *std::move(decoder);
+  }
+
+  // (frames, num_codebooks), some of them outside their codebooks.
+  at::Tensor Codes(int64_t frames) {
+    at::Tensor codes = at::empty({frames, config.num_codebooks()}, at::kLong);
+    for (int64_t i = 0; i < codes.numel(); ++i) {
+      codes.mutable_data_ptr<int64_t>()[i] =
+          Between(random, 0, config.quantizer.semantic_codebook_size);
+    }
+    return codes;
+  }
+
+  std::mt19937 random;
+  CodecConfig config;
+  Checkpoint checkpoint;
+};
+
+// Decodes codes (frames, num_codebooks) on one slot in steps of the given sizes.
+at::Tensor Decode(const DacDecoder& decoder, at::Tensor& slab, int64_t slot,
+                  const at::Tensor& codes, const std::vector<int64_t>& steps) {
+  std::vector<at::Tensor> parts;
+  int64_t frame = 0;
+  for (const int64_t n : steps) {
+    auto samples = decoder.Step(slab, {slot}, codes.narrow(0, frame, n).unsqueeze(0));
+    if (!samples.ok()) throw std::runtime_error(samples.status().ToString());
+    parts.push_back((*samples)[0]);
+    frame += n;
+  }
+  return at::cat(parts);
+}
+
+at::Tensor DecodeAtOnce(const DacDecoder& decoder, const at::Tensor& codes) {
+  at::Tensor slab = decoder.NewSlab(1);
+  return Decode(decoder, slab, 0, codes, {codes.size(0)});
+}
+
+std::vector<int64_t> RandomSteps(std::mt19937& random, int64_t frames) {
+  std::vector<int64_t> steps;
+  for (int64_t left = frames; left > 0; left -= steps.back()) {
+    steps.push_back(Between(random, 1, std::min<int64_t>(left, 9)));
+  }
+  return steps;
+}
+
+double Largest(const at::Tensor& x) { return x.abs().max().item<double>(); }
+
+TEST(DacDecoderTest, EqualsTheWholeSignalReferenceOnRandomCodecs) {
+  for (uint32_t seed = 0; seed < 12; ++seed) {
+    Codec codec(seed);
+    const at::Tensor codes = codec.Codes(20);
+    const at::Tensor expected =
+        testing::ReferenceCodec(codec.checkpoint.codec_weights(), codec.config).Decode(codes);
+    EXPECT_GT(Largest(expected), 1e-2) << "the random codec is silent, seed " << seed;
+    for (const ProductMode mode : {ProductMode::kFast, ProductMode::kDeterministic}) {
+      const at::Tensor exact = DecodeAtOnce(*codec.Decoder(at::kDouble, mode), codes);
+      ASSERT_EQ(exact.sizes(), expected.sizes());
+      EXPECT_LT(Largest(exact - expected), 1e-10) << "seed " << seed;
+      const at::Tensor samples = DecodeAtOnce(*codec.Decoder(at::kFloat, mode), codes);
+      EXPECT_LT(Largest(samples - expected), 1e-4) << "seed " << seed;
+    }
+  }
+}
+
+// Every split of 6 frames: all 32 of them.
+TEST(DacDecoderTest, EverySplitOfAFewFramesEqualsOneShot) {
+  Codec codec(100);
+  const auto decoder = codec.Decoder(at::kFloat, ProductMode::kDeterministic);
+  const at::Tensor codes = codec.Codes(6);
+  const at::Tensor expected = DecodeAtOnce(*decoder, codes);
+  for (int cuts = 0; cuts < 32; ++cuts) {
+    std::vector<int64_t> steps = {1};
+    for (int i = 0; i < 5; ++i) {
+      if (cuts >> i & 1) {
+        steps.push_back(1);
+      } else {
+        ++steps.back();
+      }
+    }
+    at::Tensor slab = decoder->NewSlab(1);
+    EXPECT_TRUE(Decode(*decoder, slab, 0, codes, steps).equal(expected)) << "cuts " << cuts;
+  }
+}
+
+TEST(DacDecoderTest, RandomSplitsEqualOneShot) {
+  for (uint32_t seed = 200; seed < 210; ++seed) {
+    Codec codec(seed);
+    const at::Tensor codes = codec.Codes(150);  // more than one pass
+    const auto exact = codec.Decoder(at::kDouble, ProductMode::kFast);
+    const auto production = codec.Decoder(at::kFloat, ProductMode::kFast);
+    const auto deterministic = codec.Decoder(at::kFloat, ProductMode::kDeterministic);
+    const at::Tensor exact_whole = DecodeAtOnce(*exact, codes);
+    const at::Tensor production_whole = DecodeAtOnce(*production, codes);
+    const at::Tensor deterministic_whole = DecodeAtOnce(*deterministic, codes);
+    for (int i = 0; i < 3; ++i) {
+      const std::vector<int64_t> steps = RandomSteps(codec.random, codes.size(0));
+      at::Tensor slab = exact->NewSlab(1);
+      EXPECT_LT(Largest(Decode(*exact, slab, 0, codes, steps) - exact_whole), 1e-10);
+      slab = production->NewSlab(1);
+      EXPECT_LT(Largest(Decode(*production, slab, 0, codes, steps) - production_whole), 5e-5);
+      slab = deterministic->NewSlab(1);
+      EXPECT_TRUE(Decode(*deterministic, slab, 0, codes, steps).equal(deterministic_whole));
+    }
+  }
+}
+
+// Streams begin, end, are saved, moved and restored, in batches of whatever slots are in use.
+TEST(DacDecoderTest, StreamsThatShareBatchesEqualEachAlone) {
+  constexpr int64_t kSlots = 6;
+  constexpr int64_t kFrames = 30;
+  struct Stream {
+    int64_t slot;
+    at::Tensor codes;
+    at::Tensor expected;
+    std::vector<at::Tensor> parts;
+    int64_t frame = 0;
+  };
+  for (uint32_t seed = 300; seed < 306; ++seed) {
+    Codec codec(seed);
+    const auto decoder = codec.Decoder(at::kFloat, ProductMode::kDeterministic);
+    at::Tensor slab = decoder->NewSlab(kSlots);
+    slab.fill_(NAN);  // whatever earlier streams left
+    std::vector<Stream> streams;
+    std::vector<bool> used(kSlots, false);
+    int64_t finished = 0;
+    const auto begin_stream = [&] {
+      int64_t slot = Between(codec.random, 0, kSlots - 1);
+      while (used[slot]) slot = (slot + 1) % kSlots;
+      used[slot] = true;
+      decoder->Reset(slab, slot);
+      const at::Tensor codes = codec.Codes(Between(codec.random, 1, kFrames));
+      streams.push_back({slot, codes, DecodeAtOnce(*decoder, codes), {}, 0});
+    };
+    const auto move_stream = [&](Stream& stream) {
+      const at::Tensor saved = slab[stream.slot].clone();
+      slab[stream.slot].fill_(NAN);
+      int64_t free = Between(codec.random, 0, kSlots - 1);
+      while (used[free] && free != stream.slot) free = (free + 1) % kSlots;
+      used[stream.slot] = false;
+      used[free] = true;
+      stream.slot = free;
+      slab[free].copy_(saved);
+    };
+    while (finished < 12) {
+      while (streams.size() < kSlots - 1) begin_stream();
+      if (Between(codec.random, 0, 3) == 0) move_stream(streams[Between(codec.random, 0, 4)]);
+      std::shuffle(streams.begin(), streams.end(), codec.random);
+      const int64_t batch = Between(codec.random, 1, static_cast<int64_t>(streams.size()));
+      int64_t n = Between(codec.random, 1, 8);
+      for (int64_t i = 0; i < batch; ++i) {
+        n = std::min(n, streams[i].codes.size(0) - streams[i].frame);
+      }
+      std::vector<int64_t> slots;
+      std::vector<at::Tensor> codes;
+      for (int64_t i = 0; i < batch; ++i) {
+        slots.push_back(streams[i].slot);
+        codes.push_back(streams[i].codes.narrow(0, streams[i].frame, n));
+      }
+      const at::Tensor before = slab.clone();
+      const auto samples = decoder->Step(slab, slots, at::stack(codes));
+      ASSERT_TRUE(samples.ok()) << samples.status();
+      for (int64_t slot = 0; slot < kSlots; ++slot) {
+        if (std::find(slots.begin(), slots.end(), slot) != slots.end()) continue;
+        ASSERT_EQ(std::memcmp(slab[slot].const_data_ptr(), before[slot].const_data_ptr(),
+                              decoder->state_bytes()),
+                  0)
+            << "slot " << slot << " was not named, but written";
+      }
+      for (int64_t i = batch - 1; i >= 0; --i) {
+        Stream& stream = streams[i];
+        stream.parts.push_back((*samples)[i]);
+        stream.frame += n;
+        ASSERT_EQ(decoder->Position(slab, stream.slot), stream.frame);
+        if (stream.frame < stream.codes.size(0)) continue;
+        EXPECT_TRUE(at::cat(stream.parts).equal(stream.expected)) << "seed " << seed;
+        used[stream.slot] = false;
+        streams.erase(streams.begin() + i);
+        ++finished;
+      }
+    }
+  }
+}
+
+TEST(DacDecoderTest, ThreadsChangeNoBit) {
+  const CodecConfig config = testing::DefaultSizedCodecConfig();  // large enough to be shared out
+  const Checkpoint checkpoint = testing::RandomCodec(config, 1);
+  const auto decoder = DacDecoder::Load(checkpoint, {.mode = ProductMode::kDeterministic});
+  ASSERT_TRUE(decoder.ok()) << decoder.status();
+  const at::Tensor codes =
+      at::arange(12 * config.num_codebooks()).view({12, -1}).remainder(500).contiguous();
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor alone = DecodeAtOnce(**decoder, codes);
+  at::set_num_threads(3);
+  const at::Tensor shared = DecodeAtOnce(**decoder, codes);
+  at::set_num_threads(threads);
+  EXPECT_TRUE(alone.equal(shared));
+}
+
+TEST(DacDecoderTest, SavedAndRestoredEqualsUndisturbed) {
+  Codec codec(400);
+  const auto decoder = codec.Decoder(at::kFloat, ProductMode::kDeterministic);
+  const at::Tensor codes = codec.Codes(25);
+  const at::Tensor expected = DecodeAtOnce(*decoder, codes);
+  at::Tensor slab = decoder->NewSlab(2);
+  const at::Tensor head = Decode(*decoder, slab, 1, codes.narrow(0, 0, 11), {11});
+  const at::Tensor saved = slab[1].clone();
+  Decode(*decoder, slab, 1, codec.Codes(8), {8});  // another continuation
+  slab[0].copy_(saved);
+  const at::Tensor tail = Decode(*decoder, slab, 0, codes.narrow(0, 11, 14), {3, 11});
+  EXPECT_TRUE(at::cat({head, tail}).equal(expected));
+}
+
+TEST(DacDecoderTest, NonFiniteSamplesConcernTheirStreamAlone) {
+  Codec codec(500);
+  const auto decoder = codec.Decoder(at::kFloat, ProductMode::kDeterministic);
+  const at::Tensor codes = codec.Codes(4);
+  const at::Tensor expected = DecodeAtOnce(*decoder, codes);
+  at::Tensor slab = decoder->NewSlab(3);
+  // The last elements of a row are the last convolution's context: samples are made of them.
+  slab[1].narrow(0, slab.size(1) - 6, 6).fill_(std::numeric_limits<float>::infinity());
+  const at::Tensor batch = at::stack({codes, codes, codes});
+  at::Tensor twin = slab.clone();
+  StepReport report;
+  auto samples = decoder->Step(slab, {2, 1, 0}, batch, &report);
+  ASSERT_TRUE(samples.ok()) << samples.status();
+  EXPECT_THAT(report.finite, ElementsAre(true, false, true));
+  EXPECT_TRUE((*samples)[0].equal(expected));
+  EXPECT_TRUE((*samples)[2].equal(expected));
+
+  samples = decoder->Step(twin, {2, 1, 0}, batch);
+  EXPECT_EQ(samples.status().code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(samples.status().message()), HasSubstr("slots 1 "));
+
+  decoder->Reset(slab, 1);
+  EXPECT_TRUE(Decode(*decoder, slab, 1, codes, {4}).equal(expected));
+}
+
+TEST(DacDecoderTest, ClampedCodesAreCountedPerStream) {
+  Codec codec(600);
+  const auto decoder = codec.Decoder(at::kFloat, ProductMode::kFast);
+  at::Tensor codes = at::zeros({2, 3, codec.config.num_codebooks()}, at::kInt);
+  codes[1][0][0] = -1;
+  codes[1][2][1] = codec.config.quantizer.residual_codebook_size;
+  at::Tensor slab = decoder->NewSlab(2);
+  StepReport report;
+  ASSERT_TRUE(decoder->Step(slab, {0, 1}, codes, &report).ok());
+  EXPECT_THAT(report.clamped, ElementsAre(0, 2));
+  EXPECT_THAT(report.finite, ElementsAre(true, true));
+}
+
+TEST(DacDecoderTest, WrongArgumentsAreRefusedBeforeAnythingIsTouched) {
+  Codec codec(700);
+  const auto decoder = codec.Decoder(at::kFloat, ProductMode::kFast);
+  at::Tensor slab = decoder->NewSlab(2);
+  const int64_t codebooks = codec.config.num_codebooks();
+  const auto refused = [&](std::vector<int64_t> slots, const at::Tensor& codes, const char* what) {
+    const auto samples = decoder->Step(slab, slots, codes);
+    EXPECT_EQ(samples.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(samples.status().message()), HasSubstr(what));
+  };
+  const at::Tensor codes = at::zeros({1, 1, codebooks}, at::kInt);
+  refused({2}, codes, "slots below 2, found 2");
+  refused({-1}, codes, "found -1");
+  refused({1, 1}, codes.repeat({2, 1, 1}), "found 1 twice");
+  refused({0, 1}, codes, "2 slots");
+  refused({}, codes.narrow(0, 0, 0), "0 slots");
+  refused({0}, codes.narrow(1, 0, 0), "1 or more frames");
+  refused({0}, at::zeros({1, 1, codebooks + 1}, at::kInt), "codebooks");
+  refused({0}, codes.to(at::kFloat), "Float");
+  at::Tensor other = at::zeros({2, slab.size(1) + 1});
+  EXPECT_THAT(std::string(decoder->Step(other, {0}, codes).status().message()), HasSubstr("slab"));
+  EXPECT_EQ(slab.count_nonzero().item<int64_t>(), 0);
+}
+
+// The formula in dac_decoder.h, from the configuration alone.
+int64_t StateBytes(const CodecConfig& config, int64_t element_bytes) {
+  const auto& transformer = config.quantizer_transformer;
+  int64_t elements = transformer.n_layer * 2 * (transformer.window_size - 1) * transformer.n_head *
+                     transformer.head_dim;
+  elements += 6 * config.quantizer.input_dim *
+              static_cast<int64_t>(config.quantizer.downsample_factor.size());
+  elements += 6 * config.latent_dim;
+  int64_t channels = config.decoder_dim;
+  for (size_t i = 0; i < config.decoder_rates.size(); ++i) {
+    elements += channels + (6 + 18 + 54) * channels / 2;
+    channels /= 2;
+  }
+  return 8 + element_bytes * (elements + 6 * channels);
+}
+
+TEST(DacDecoderTest, StateIsAsLargeAsDocumented) {
+  for (uint32_t seed = 800; seed < 820; ++seed) {
+    const Codec codec(seed);
+    for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+      const auto decoder = codec.Decoder(dtype, ProductMode::kFast);
+      const int64_t element_bytes = static_cast<int64_t>(c10::elementSize(dtype));
+      EXPECT_EQ(decoder->state_bytes(), StateBytes(codec.config, element_bytes));
+      EXPECT_EQ(decoder->state_bytes(), decoder->NewSlab(1).size(1) * element_bytes);
+    }
+  }
+}
+
+TEST(DacDecoderTest, LoadNamesAMissingTensor) {
+  std::mt19937 random(900);
+  CodecConfig config = testing::RandomCodecConfig(random);
+  const testing::TemporaryFolder folder;
+  testing::WriteRandomCodec(folder.path(), config, 1);
+  config.quantizer_transformer.n_layer += 1;
+  ASSERT_TRUE(checkpoint::WriteCodecConfig(folder.path(), config).ok());
+  const auto opened = Checkpoint::Open(folder.path(), {.transformer = false, .codec = true});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  const auto decoder = DacDecoder::Load(*opened, {});
+  ASSERT_FALSE(decoder.ok());
+  EXPECT_THAT(std::string(decoder.status().message()), HasSubstr("quantizer.post_module.layers."));
+}
+
+}  // namespace
+}  // namespace shoal::codec

@@ -26,8 +26,9 @@ class AdminServer {
   struct Options {
     std::string listen = "127.0.0.1:0";  // host:port, port 0 = any; the host is a numeric address
                                          // or a name that resolves to one
-    std::function<std::string()> metrics;
-    std::function<std::string()> not_ready;  // empty = ready, else why not; null = always ready
+    std::function<std::string()> metrics = nullptr;
+    std::function<std::string()> not_ready =
+        nullptr;  // empty = ready, else why not; null = always ready
     size_t max_header_bytes = 8 << 10;
     size_t max_connections = 64;
     absl::Duration timeout = absl::Seconds(10);  // for one request to arrive or one answer to leave

@@ -44,26 +44,27 @@ class Channel {
   using Peer = transport::Peer;
 
   struct Handlers {
-    std::function<void(const Peer&)> up;
-    std::function<void(uint64_t incarnation, absl::string_view why)> down;
-    std::function<void(uint64_t from, Message message)> message;  // checked by CheckMessage
+    std::function<void(const Peer&)> up = nullptr;
+    std::function<void(uint64_t incarnation, absl::string_view why)> down = nullptr;
+    std::function<void(uint64_t from, Message message)> message =
+        nullptr;  // checked by CheckMessage
   };
 
   struct Options {
-    std::string bind;          // tcp://127.0.0.1:9001, tcp://127.0.0.1:*, ipc:///run/shoal/x.sock
-    std::string advertise;     // the inbox as peers dial it; empty = what was bound
-    pipeline::v1::Hello self;  // stage, fingerprint, limits, ...; inbox and link are filled in
-    uint64_t incarnation = 0;  // 0 = drawn
-    std::vector<std::string> dial;  // inboxes to keep connected to
+    std::string bind = "";       // tcp://127.0.0.1:9001, tcp://127.0.0.1:*, ipc:///run/shoal/x.sock
+    std::string advertise = "";  // the inbox as peers dial it; empty = what was bound
+    pipeline::v1::Hello self = {};  // stage, fingerprint, limits, ...; inbox and link are filled in
+    uint64_t incarnation = 0;       // 0 = drawn
+    std::vector<std::string> dial = {};  // inboxes to keep connected to
     bool allow_insecure_tcp = false;
 
     // Empty = may work together, else why not; told to both sides' logs. Null: DisagreementOf.
     std::function<std::string(const pipeline::v1::Hello& mine, const pipeline::v1::Hello& theirs)>
-        compatible;
+        compatible = nullptr;
     // Asked on the I/O thread before every heartbeat. Null: idle.
-    std::function<pipeline::v1::Heartbeat()> heartbeat;
+    std::function<pipeline::v1::Heartbeat()> heartbeat = nullptr;
 
-    MessageLimits limits;
+    MessageLimits limits = {};
     size_t max_queued_messages = 4096;   // per peer, not yet taken by ZeroMQ
     size_t max_queued_bytes = 64 << 20;  // per peer
     int high_water_mark = 1000;          // messages inside ZeroMQ, per direction and connection

@@ -54,11 +54,11 @@ class PeerTable {
   };
 
   struct Options {
-    pipeline::v1::Hello self;
+    pipeline::v1::Hello self = {};
     uint64_t incarnation = 0;
     std::function<std::string(const pipeline::v1::Hello& mine, const pipeline::v1::Hello& theirs)>
-        compatible;
-    std::function<pipeline::v1::Heartbeat()> heartbeat;
+        compatible = nullptr;
+    std::function<pipeline::v1::Heartbeat()> heartbeat = nullptr;
     uint64_t first_link = 1;  // links are numbered from here; drawn, so that nobody can guess one
     size_t max_links = 256;   // and as many peers
     absl::Duration hello_interval = absl::Milliseconds(100);

@@ -52,7 +52,7 @@ double Gain(const ExpectedTensor& tensor, const std::vector<int64_t>& direction,
                      static_cast<double>(2 * direction[0]));
   }
   const bool to_samples = absl::StartsWith(name, "decoder.") && tensor.shape[0] == 1;
-  return to_samples ? 0.25 : 1;
+  return to_samples ? 0.1 : 1;
 }
 
 // splitmix64: every seed starts a sequence of its own.

@@ -17,12 +17,14 @@ namespace shoal::model {
 //   kFast           whatever is fastest for the batch at hand
 //   kDeterministic  a row's result never depends on the rows beside it: it is bit-equal alone, in
 //                   any batch and at any place in it
+// A float32 Linear is packed (packed_matrix.h) in either mode: nothing faster was found for any
+// number of rows, so there the two are one. In float64 the fast mode leaves the choice to ATen and
+// the deterministic one gives ATen tiles of one fixed number of rows.
 enum class ProductMode { kFast, kDeterministic };
 
 class Linear {
  public:
-  // weight: (out, in) float32 or float64; bias: (out) of the same type. The weight is not kept
-  // where it is packed, as every deterministic float32 layer does.
+  // weight: (out, in) float32, which is packed and not kept, or float64; bias: (out) of its type.
   Linear(const at::Tensor& weight, std::optional<at::Tensor> bias, ProductMode mode);
 
   // x: (..., in) of the weight's type -> (..., out)
@@ -39,7 +41,7 @@ class Linear {
   ProductMode mode_;
   int64_t in_features_;
   int64_t out_features_;
-  at::Tensor weight_;               // (out, in); undefined where packed
+  at::Tensor weight_;               // (out, in) float64; undefined where packed
   std::optional<at::Tensor> bias_;  // (out)
   PackedMatrix packed_;             // empty where not packed
 };

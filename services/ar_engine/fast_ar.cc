@@ -81,15 +81,14 @@ at::Tensor FastAr::First(const at::Tensor& hidden, absl::Span<const int32_t> sem
   const int64_t n = hidden.size(0);
   frames.Reserve(n);
   const at::Tensor projected = project_in_ ? (*project_in_)(hidden) : hidden;
-  const at::Tensor x = transformer_.Layers(at::cat({projected, Embed(semantic_codes)}),
-                                           frames.Rows(n, 0, 2), frames.cache_);
-  return head_(transformer_.FinalNorm(x.narrow(0, n, n)));
+  const at::Tensor x = at::cat({projected, Embed(semantic_codes)});
+  const at::Tensor wanted = at::arange(n, 2 * n, at::TensorOptions(at::kLong));
+  return head_(transformer_.Forward(x, frames.Rows(n, 0, 2), frames.cache_, wanted));
 }
 
 at::Tensor FastAr::Next(int64_t k, absl::Span<const int32_t> codes, FastFrames& frames) const {
   const int64_t n = static_cast<int64_t>(codes.size());
-  const at::Tensor x = transformer_.Layers(Embed(codes), frames.Rows(n, k + 1, 1), frames.cache_);
-  return head_(transformer_.FinalNorm(x));
+  return head_(transformer_.Forward(Embed(codes), frames.Rows(n, k + 1, 1), frames.cache_));
 }
 
 }  // namespace shoal::engine

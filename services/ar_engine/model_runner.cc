@@ -77,10 +77,9 @@ std::vector<DrawnFrame> ModelRunner::Run(absl::Span<const SequenceChunk> chunks,
                                          const StepRows& rows) {
   std::vector<DrawnFrame> drawn(chunks.size());
   if (chunks.empty()) return drawn;
-  const at::Tensor x =
-      slow_.transformer().Layers(slow_.Embed(rows.token_ids, rows.codes), rows.places, cache_);
+  const at::Tensor hidden = slow_.transformer().Forward(slow_.Embed(rows.token_ids, rows.codes),
+                                                        rows.places, cache_, rows.draw_rows);
   if (rows.draw_chunks.empty()) return drawn;
-  const at::Tensor hidden = slow_.transformer().FinalNorm(x.index_select(0, rows.draw_rows));
   DrawResidualCodes(chunks, hidden, DrawSemanticCodes(chunks, rows, hidden, drawn), drawn);
   return drawn;
 }

@@ -29,6 +29,11 @@ struct PagedRows {
   at::Tensor position;      // (rows): in the row's sequence
   at::Tensor sequence;      // (rows): row of block_tables
   at::Tensor block_tables;  // (sequences, blocks): covers every position named
+
+  // Those of the rows at `index` (n) int64.
+  PagedRows Select(const at::Tensor& index) const {
+    return {position.index_select(0, index), sequence.index_select(0, index), block_tables};
+  }
 };
 
 // What queries and keys go through before they meet: an optional norm a head, and the rotation.

@@ -93,18 +93,23 @@ absl::StatusOr<Transformer> Transformer::Load(const checkpoint::TensorStore& wei
   return transformer;
 }
 
-at::Tensor Transformer::Layer(int64_t i, const at::Tensor& x, const PagedRows& rows,
-                              KvCache& cache) const {
+at::Tensor Transformer::Layer(int64_t i, const at::Tensor& x, const PagedRows& rows, KvCache& cache,
+                              const at::Tensor& wanted) const {
   const LayerWeights& layer = layers_[i];
   const at::Tensor qkv = layer.qkv(model::RmsNorm(x, layer.attention_norm, norm_eps_));
   const at::Tensor q = CacheKeysAndValues(qkv, layer.transform, rows, cache.layer(i));
-  const at::Tensor h = layer.output.AddTo(x, PagedAttention(q, cache.layer(i), rows));
+  const bool all = !wanted.defined();
+  const at::Tensor attended =
+      all ? PagedAttention(q, cache.layer(i), rows)
+          : PagedAttention(q.index_select(0, wanted), cache.layer(i), rows.Select(wanted));
+  const at::Tensor h = layer.output.AddTo(all ? x : x.index_select(0, wanted), attended);
   return layer.feed_forward.AddTo(h, model::RmsNorm(h, layer.feed_forward_norm, norm_eps_));
 }
 
-at::Tensor Transformer::Layers(at::Tensor x, const PagedRows& rows, KvCache& cache) const {
-  for (int64_t i = 0; i < n_layer(); ++i) x = Layer(i, x, rows, cache);
-  return x;
+at::Tensor Transformer::Forward(at::Tensor x, const PagedRows& rows, KvCache& cache,
+                                const at::Tensor& wanted) const {
+  for (int64_t i = 0; i + 1 < n_layer(); ++i) x = Layer(i, x, rows, cache);
+  return FinalNorm(Layer(n_layer() - 1, x, rows, cache, wanted));
 }
 
 at::Tensor Transformer::FinalNorm(const at::Tensor& x) const {

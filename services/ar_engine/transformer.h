@@ -32,10 +32,14 @@ class Transformer {
 
   int64_t n_layer() const { return static_cast<int64_t>(layers_.size()); }
 
-  // One layer. Writes the rows' keys and values to the cache. x: (rows, dim) -> (rows, dim)
-  at::Tensor Layer(int64_t i, const at::Tensor& x, const PagedRows& rows, KvCache& cache) const;
-  // All layers, without the final norm. x: (rows, dim) -> (rows, dim)
-  at::Tensor Layers(at::Tensor x, const PagedRows& rows, KvCache& cache) const;
+  // One layer. Writes the keys and values of all rows to the cache and returns the output of the
+  // rows at `wanted` (n) int64, or of all where it is undefined. x: (rows, dim) -> (n, dim)
+  at::Tensor Layer(int64_t i, const at::Tensor& x, const PagedRows& rows, KvCache& cache,
+                   const at::Tensor& wanted = at::Tensor()) const;
+  // All layers and the final norm, for the rows at `wanted`, or for all: the last layer, which no
+  // other layer reads, is computed for the wanted rows alone. x: (rows, dim) -> (n, dim)
+  at::Tensor Forward(at::Tensor x, const PagedRows& rows, KvCache& cache,
+                     const at::Tensor& wanted = at::Tensor()) const;
   // The final norm. x: (rows, dim) -> (rows, dim)
   at::Tensor FinalNorm(const at::Tensor& x) const;
 

@@ -56,7 +56,7 @@ struct Decoders {
                          at::arange(block, block + BlocksFor(from + n), options).unsqueeze(0)};
     const at::Tensor x =
         slow->Embed(prompt.token_ids.narrow(0, from, n), prompt.codes.narrow(0, from, n));
-    return slow->transformer().FinalNorm(slow->transformer().Layers(x, rows, cache));
+    return slow->transformer().Forward(x, rows, cache);
   }
 
   // Logits of all residual codebooks with the given codes: (num_codebooks - 1) of (n, entries)
@@ -231,8 +231,11 @@ TEST_F(DeterministicTest, BatchIsBitEqualToItsSequencesAlone) {
   KvCache cache(decoders_.config.text, 20);
   const Transformer& transformer = decoders_.slow->transformer();
   const at::Tensor x = decoders_.slow->Embed(permuted(tokens), permuted(codes));
-  const at::Tensor together = transformer.FinalNorm(transformer.Layers(x, rows, cache));
+  const at::Tensor together = transformer.Forward(x, rows, cache);
   EXPECT_TRUE(at::equal(together, permuted(alone)));
+  const at::Tensor wanted = at::tensor({77, 3, 20}, at::TensorOptions(at::kLong));
+  EXPECT_TRUE(
+      at::equal(transformer.Forward(x, rows, cache, wanted), together.index_select(0, wanted)));
   EXPECT_TRUE(at::equal(decoders_.slow->Logits(together).narrow(0, 3, 1),
                         decoders_.slow->Logits(together.narrow(0, 3, 1))));
 }

@@ -1,0 +1,148 @@
+// shoal-vocoder: the streaming decoder. Flags in, service up, wait for a signal, drain, out.
+
+#include <ATen/Parallel.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/checkpoint/checkpoint.h"
+#include "common/service/admin_server.h"
+#include "common/service/flag_set.h"
+#include "common/service/log.h"
+#include "common/service/metrics.h"
+#include "common/service/openmp_waiting.h"
+#include "common/service/service_options.h"
+#include "common/service/shutdown.h"
+#include "services/vocoder/dac_frame_decoder.h"
+#include "services/vocoder/vocoder_service.h"
+#include "spdlog/spdlog.h"
+
+namespace shoal::vocoder {
+namespace {
+
+struct Flags {
+  std::string checkpoint;
+  std::string inbox = "tcp://127.0.0.1:9003";
+  std::string advertise;
+  bool allow_insecure_tcp = false;
+  int slots = 64;
+  int max_batch = 32;
+  int max_queued_frames = 4096;
+  int threads = 1;
+  bool deterministic = true;
+  service::ServiceOptions service;
+};
+
+void AddFlags(service::FlagSet& set, Flags* flags) {
+  set.Add("checkpoint", &flags->checkpoint, "folder of the model; only its codec is loaded");
+  set.Add("inbox", &flags->inbox, "where peers reach this process: tcp://host:port or ipc://path");
+  set.Add("advertise", &flags->advertise, "the inbox as peers dial it; empty = as bound");
+  set.Add("allow-insecure-tcp", &flags->allow_insecure_tcp,
+          "bind an inbox beyond loopback although its traffic is not encrypted");
+  set.Add("slots", &flags->slots, "streams that may be open at once");
+  set.Add("max-batch", &flags->max_batch, "streams in one decoder step");
+  set.Add("max-queued-frames", &flags->max_queued_frames, "frames of one stream that may wait");
+  set.Add("threads", &flags->threads, "threads that compute one step");
+  set.Add("deterministic", &flags->deterministic,
+          "make a stream's samples the same bits whoever shares its steps");
+  service::AddServiceFlags(set, &flags->service);
+}
+
+absl::Status Check(const Flags& flags) {
+  if (flags.checkpoint.empty()) {
+    return absl::InvalidArgumentError("--checkpoint: expected the folder of a model");
+  }
+  for (const auto& [name, value] : {std::pair{"slots", flags.slots},
+                                    {"max-batch", flags.max_batch},
+                                    {"max-queued-frames", flags.max_queued_frames},
+                                    {"threads", flags.threads}}) {
+    if (value < 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", name, ": ", value, "; expected 1 or more"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// One frame through slot 0, so that a decoder that cannot work says so at its start.
+absl::Status SelfCheck(DacFrameDecoder& decoder) {
+  const std::vector<int32_t> codes(decoder.num_codebooks(), 0);
+  const auto decoded = decoder.Decode({0}, 1, codes);
+  if (!decoded.ok()) return decoded.status();
+  if (!(*decoded)[0].finite) return absl::InternalError("a frame of zeros decodes to no sound");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<pipeline::v1::Hello> Introduce(const checkpoint::Checkpoint& checkpoint,
+                                              const DacFrameDecoder& decoder, const Flags& flags) {
+  const absl::StatusOr<checkpoint::Fingerprint> fingerprint = checkpoint.fingerprint();
+  if (!fingerprint.ok()) return fingerprint.status();
+  pipeline::v1::Hello hello;
+  hello.mutable_fingerprint()->set_codec(fingerprint->codec);
+  hello.mutable_numeric()->set_dtype("float32");
+  hello.mutable_numeric()->set_deterministic(flags.deterministic);
+  hello.mutable_limits()->set_num_codebooks(decoder.num_codebooks());
+  hello.mutable_limits()->set_sample_rate_hz(decoder.sample_rate());
+  hello.mutable_limits()->set_frame_length(decoder.frame_length());
+  return hello;
+}
+
+int Run(int argc, char** argv) {
+  service::WaitPassively(argv);
+  Flags flags;
+  service::FlagSet flag_set("shoal-vocoder", "The streaming decoder: turns codes into audio.");
+  AddFlags(flag_set, &flags);
+  flag_set.ParseOrExit(argc, argv);
+  const auto require = [&](const absl::Status& status) {
+    if (!status.ok()) flag_set.Fail(status.message());
+  };
+  require(Check(flags));
+  require(service::SetUpLog(flags.service.log, "shoal-vocoder"));
+  const auto shutdown = service::Shutdown::Start();
+  require(shutdown.status());
+
+  at::set_num_threads(flags.threads);
+  const auto checkpoint =
+      checkpoint::Checkpoint::Open(flags.checkpoint, {.transformer = false, .codec = true});
+  require(checkpoint.status());
+  const auto decoder = DacFrameDecoder::Load(
+      *checkpoint, {.num_slots = flags.slots,
+                    .mode = flags.deterministic ? model::ProductMode::kDeterministic
+                                                : model::ProductMode::kFast});
+  require(decoder.status());
+  require(SelfCheck(**decoder));
+  const auto hello = Introduce(*checkpoint, **decoder, flags);
+  require(hello.status());
+
+  service::Metrics metrics("shoal-vocoder");
+  VocoderService::Options options;
+  options.channel.bind = flags.inbox;
+  options.channel.advertise = flags.advertise;
+  options.channel.allow_insecure_tcp = flags.allow_insecure_tcp;
+  options.channel.self = *hello;
+  options.loop.max_batch = flags.max_batch;
+  options.loop.max_queued_frames = flags.max_queued_frames;
+  const auto vocoder = VocoderService::Start(options, decoder->get(), &metrics);
+  require(vocoder.status());
+  const auto admin = service::AdminServer::Start(
+      {.listen = flags.service.admin_listen,
+       .metrics = [&metrics] { return metrics.Serialize(); },
+       .not_ready = [&shutdown] { return (*shutdown)->requested() ? "draining" : ""; }});
+  require(admin.status());
+  spdlog::info("decoding for {} streams on {}, {} bytes of state each, metrics on {}", flags.slots,
+               (*vocoder)->channel().inbox(), (*decoder)->state_bytes(), (*admin)->address());
+
+  (*shutdown)->OnSignal([&] {
+    spdlog::info("shutting down");
+    (*vocoder)->Drain();
+    (*vocoder)->AwaitIdle(flags.service.drain_grace);
+  });
+  (*shutdown)->Wait();
+  return 0;
+}
+
+}  // namespace
+}  // namespace shoal::vocoder
+
+int main(int argc, char** argv) { return shoal::vocoder::Run(argc, argv); }

@@ -1,0 +1,203 @@
+#include "services/vocoder/vocoder_service.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "spdlog/spdlog.h"
+
+namespace shoal::vocoder {
+namespace {
+
+namespace v1 = pipeline::v1;
+
+// Frames are small, and every stream's queue has a bound of its own behind this one.
+constexpr size_t kInboundCapacity = 1 << 16;
+// How often a stream that misses a frame looks at the clock.
+constexpr absl::Duration kGapPoll = absl::Milliseconds(50);
+
+StreamKey KeyOf(const v1::StreamId& id) { return {id.high(), id.low()}; }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<VocoderService>> VocoderService::Start(Options options,
+                                                                      FrameDecoder* decoder,
+                                                                      service::Metrics* metrics) {
+  options.channel.self.set_stage(v1::VOCODER);
+  options.channel.self.mutable_capacity()->set_streams(decoder->num_slots());
+  std::unique_ptr<VocoderService> self(new VocoderService(std::move(options), decoder, metrics));
+  transport::Channel::Options channel = self->options_.channel;
+  channel.heartbeat = [vocoder = self.get()] { return vocoder->Heartbeat(); };
+  transport::Channel::Handlers handlers;
+  handlers.up = [](const transport::Peer& peer) {
+    spdlog::info("{} at {} is up", v1::Stage_Name(peer.stage), peer.inbox);
+  };
+  handlers.down = [vocoder = self.get()](uint64_t incarnation, absl::string_view why) {
+    vocoder->Push({.kind = Inbound::Kind::kPeerDown, .from = incarnation, .why = std::string(why)});
+  };
+  handlers.message = [vocoder = self.get()](uint64_t from, transport::Message message) {
+    vocoder->Push({.kind = Inbound::Kind::kMessage, .from = from, .message = std::move(message)});
+  };
+  auto started = transport::Channel::Start(std::move(channel), std::move(handlers));
+  if (!started.ok()) return started.status();
+  self->channel_ = *std::move(started);
+  self->outlet_.Connect(self->channel_.get());
+  self->model_thread_ = std::thread([vocoder = self.get()] { vocoder->Run(); });
+  return self;
+}
+
+VocoderService::VocoderService(Options options, FrameDecoder* decoder, service::Metrics* metrics)
+    : options_(std::move(options)),
+      num_codebooks_(decoder->num_codebooks()),
+      metrics_(metrics),
+      inbound_(kInboundCapacity),
+      outlet_(&metrics_),
+      loop_(options_.loop, decoder, &outlet_) {
+  metrics_.SetLoad(loop_);
+}
+
+VocoderService::~VocoderService() {
+  inbound_.Close();
+  if (model_thread_.joinable()) model_thread_.join();
+}
+
+void VocoderService::Drain() {
+  draining_ = true;
+  Push({.kind = Inbound::Kind::kDrain});
+}
+
+bool VocoderService::AwaitIdle(absl::Duration limit) {
+  std::unique_lock<std::mutex> lock(drained_mutex_);
+  return drained_changed_.wait_for(lock, absl::ToChronoNanoseconds(limit),
+                                   [this] { return drained_; });
+}
+
+void VocoderService::Push(Inbound inbound) {
+  if (!inbound_.TryPush(std::move(inbound)) && !inbound_.closed()) {
+    spdlog::error("{} messages wait for the model thread: one is lost", inbound_.size());
+  }
+}
+
+v1::Heartbeat VocoderService::Heartbeat() const {
+  v1::Heartbeat heartbeat;
+  heartbeat.set_step(step_);
+  heartbeat.set_busy(busy_);
+  heartbeat.set_step_bound_seconds(absl::ToDoubleSeconds(options_.step_bound));
+  heartbeat.set_running(open_);
+  heartbeat.set_draining(draining_);
+  return heartbeat;
+}
+
+void VocoderService::Run() {
+  absl::Duration wait = absl::InfiniteDuration();
+  while (!inbound_.closed()) {
+    for (const Inbound& inbound : inbound_.PopAll(wait)) Handle(inbound);
+    PublishLoad();
+    const DecodeLoop::StepReport report = loop_.Step(DecodeLoop::Clock::now());
+    ++step_;
+    if (report.streams > 0) metrics_.CountStep(report);
+    PublishLoad();
+    wait = !loop_.idle()      ? absl::ZeroDuration()
+           : loop_.has_gaps() ? kGapPoll
+                              : absl::InfiniteDuration();
+  }
+  loop_.FailAll([](const StreamOwner&) { return true; },
+                absl::UnavailableError("the vocoder shuts down"));
+  PublishLoad();
+}
+
+void VocoderService::PublishLoad() {
+  metrics_.SetLoad(loop_);
+  open_ = loop_.open_streams();
+  busy_ = !loop_.idle();
+}
+
+void VocoderService::Handle(const Inbound& inbound) {
+  switch (inbound.kind) {
+    case Inbound::Kind::kMessage:
+      HandleMessage(inbound.from, inbound.message);
+      break;
+    case Inbound::Kind::kPeerDown:
+      HandlePeerDown(inbound.from, inbound.why);
+      break;
+    case Inbound::Kind::kDrain:
+      break;
+  }
+  if (!draining_ || loop_.open_streams() > 0) return;
+  std::lock_guard<std::mutex> lock(drained_mutex_);
+  drained_ = true;
+  drained_changed_.notify_all();
+}
+
+void VocoderService::HandleMessage(uint64_t from, const transport::Message& message) {
+  switch (message.envelope.body_case()) {
+    case v1::Envelope::kSubmit:
+      return HandleSubmit(from, message.envelope);
+    case v1::Envelope::kFrame:
+      return HandleFrame(message);
+    case v1::Envelope::kCancel:
+      return HandleCancel(from, message.envelope.cancel());
+    default:
+      metrics_.unexpected_messages.Increment();
+  }
+}
+
+void VocoderService::HandleSubmit(uint64_t from, const v1::Envelope& envelope) {
+  const v1::Submit& submit = envelope.submit();
+  const StreamKey stream = KeyOf(submit.stream());
+  const StreamOwner owner = {.front = from, .attempt = submit.attempt()};
+  if (!submit.has_decode()) {
+    return outlet_.Refuse(stream, owner,
+                          absl::InvalidArgumentError("submit.work: a vocoder takes decode only"));
+  }
+  if (draining_) {
+    return outlet_.Refuse(stream, owner, absl::UnavailableError("the vocoder drains"), "DRAINING");
+  }
+  if (absl::Status opened = loop_.Open(stream, owner); !opened.ok()) {
+    return outlet_.Refuse(stream, owner, opened);
+  }
+  outlet_.Accept(stream, owner, envelope.traceparent());
+}
+
+void VocoderService::HandleFrame(const transport::Message& message) {
+  const v1::Frame& frame = message.envelope.frame();
+  const StreamKey stream = KeyOf(frame.stream());
+  FrameQueue::Arrival arrival = {
+      .turn = frame.turn(), .first = frame.frame(), .frames = {}, .last = frame.last()};
+  if (frame.has_codes()) {
+    const auto codes = transport::ReadInt32(message, frame.codes(), /*rank=*/2);
+    if (!codes.ok() || frame.codes().shape(1) != static_cast<uint32_t>(num_codebooks_)) {
+      return metrics_.unexpected_messages.Increment();
+    }
+    for (auto at = codes->begin(); at != codes->end(); at += num_codebooks_) {
+      arrival.frames.emplace_back(at, at + num_codebooks_);
+    }
+  }
+  const StreamOwner* owner = loop_.Find(stream);
+  if (owner == nullptr) {
+    return metrics_.unknown_stream_frames.Increment(static_cast<double>(arrival.frames.size()));
+  }
+  if (owner->attempt != frame.attempt()) {
+    return metrics_.other_attempt_frames.Increment(static_cast<double>(arrival.frames.size()));
+  }
+  metrics_.repeated_frames.Increment(
+      loop_.Push(stream, std::move(arrival), DecodeLoop::Clock::now()));
+}
+
+void VocoderService::HandleCancel(uint64_t from, const v1::Cancel& cancel) {
+  const StreamKey stream = KeyOf(cancel.stream());
+  const StreamOwner* owner = loop_.Find(stream);
+  if (owner == nullptr || owner->front != from || owner->attempt > cancel.attempt()) return;
+  loop_.Close(stream);
+  outlet_.Forget(stream);
+}
+
+void VocoderService::HandlePeerDown(uint64_t incarnation, absl::string_view why) {
+  const std::vector<StreamKey> closed =
+      loop_.CloseAll([&](const StreamOwner& owner) { return owner.front == incarnation; });
+  for (const StreamKey& stream : closed) outlet_.Forget(stream);
+  spdlog::warn("peer {:016x} went away ({}): {} streams closed", incarnation, std::string(why),
+               closed.size());
+}
+
+}  // namespace shoal::vocoder

@@ -1,6 +1,6 @@
 """Measures intelligibility of what has been trained so far on sentences that are not in the corpus.
 
-usage: evaluate.py teacher|front|codec|speech [--state DIR] [--texts FILE] [--threads N] [--keep FOLDER]
+usage: evaluate.py teacher|front|codec|speech [--state DIR] [--texts FILE] [--first N] [--threads N] [--keep FOLDER]
   teacher  the teacher itself
   front    teacher -> codes by the spectral front end -> decoder     (stages tokens, decoder)
   codec    teacher -> codes by the waveform encoder -> decoder       (the exported codec)
@@ -17,13 +17,18 @@ import torch
 
 import corpus
 import curves
-import pipeline
 import plan as plans
 import say
 import score
+from state import KIT, STATE, saved_modules
 from train_decoder import DecoderStage
 
 PCM = np.float32(32768)
+HELD_OUT = os.path.join(KIT, "held_out.txt")
+
+
+def held_out_lines():
+    return score.read_lines(HELD_OUT)
 
 
 def teacher_recordings(state, texts):
@@ -42,7 +47,7 @@ def through(codec_function, recordings):
 
 def front(plan, state, texts):
     stage = DecoderStage(plan)
-    stage.modules.load_state_dict(pipeline.saved_modules(state, "decoder"))
+    stage.modules.load_state_dict(saved_modules(state, "decoder"))
     return through(stage.reconstruct, teacher_recordings(state, texts))
 
 
@@ -85,8 +90,8 @@ def measure(what, plan, state, texts, keep=None):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("what", choices=["teacher", "front", "codec", "speech"])
-    arguments.add_argument("--state", default=pipeline.STATE)
-    arguments.add_argument("--texts", default=os.path.join(pipeline.HERE, "held_out.txt"))
+    arguments.add_argument("--state", default=STATE)
+    arguments.add_argument("--texts", default=HELD_OUT)
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--keep")
     arguments.add_argument("--first", type=int)

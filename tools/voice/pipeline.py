@@ -4,6 +4,7 @@ usage: pipeline.py [--state DIR] [--plan default|tiny] [--threads N] [--stage NA
 """
 
 import argparse
+import json
 import os
 import warnings
 
@@ -13,88 +14,78 @@ import torch
 
 import corpus
 import encode
+import evaluate
 import export
 import plan as plans
 import trainer
-from ar import DualAR
-from codec import Codec
+from state import STATE, saved_modules, trained_models
 from train_ar import ArStage, Utterances
 from train_decoder import DecoderStage
 from train_encoder import EncoderStage
 from train_tokens import TokensStage
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-STATE = os.path.join(os.path.dirname(os.path.dirname(HERE)), ".cache", "voice")
+
+def _shards(plan, state):
+    return os.path.join(state, "corpus"), range(plan["corpus"]["shards"])
 
 
-def saved_modules(state, stage):
-    """The modules that `stage` saved last."""
-    path = os.path.join(state, stage + ".pt")
-    if not os.path.exists(path):
-        raise SystemExit(f"{path} is missing: stage {stage} has to run first")
-    return torch.load(path, map_location="cpu", weights_only=True)["modules"]
+def _track(plan, state):
+    folder, shards = _shards(plan, state)
+    return corpus.Track(folder, shards[:plan["corpus"]["audio_shards"]])
 
 
 def run_corpus(plan, state, until=None):
-    corpus.make_shards(os.path.join(state, "corpus"), plan["seed"], plan["corpus"]["shards"], plan["corpus"]["texts_per_shard"])
-
-
-def track(plan, state):
-    return corpus.Track(os.path.join(state, "corpus"), range(min(plan["corpus"]["audio_shards"], plan["corpus"]["shards"])))
+    corpus.make_shards(_shards(plan, state)[0], plan["seed"], plan["corpus"]["shards"], plan["corpus"]["texts_per_shard"])
 
 
 def run_tokens(plan, state, until=None):
-    trainer.run(TokensStage(plan, track(plan, state)), state, plan["seed"], until)
+    trainer.run(TokensStage(plan, _track(plan, state)), state, plan["seed"], until)
 
 
 def run_decoder(plan, state, until=None):
-    stage = DecoderStage(plan, track(plan, state))
+    stage = DecoderStage(plan, _track(plan, state))
     stage.start_from(saved_modules(state, "tokens"))
     trainer.run(stage, state, plan["seed"], until)
 
 
-def run_encoder(plan, state, until=None):
-    stage = EncoderStage(plan, track(plan, state))
-    stage.start_from(saved_modules(state, "tokens"))
-    trainer.run(stage, state, plan["seed"], until)
+def run_gate(plan, state, until=None):
+    """No transformer is worth training on codes that cannot be understood."""
+    result, _ = evaluate.measure("front", plan, state, evaluate.held_out_lines())
+    print("reconstructions:", json.dumps(result), flush=True)
+    if result["cer"] > plan["gate_cer"]:
+        raise SystemExit(f"character error rate of reconstructions {result['cer']} is above {plan['gate_cer']}")
 
 
 def run_codes(plan, state, until=None):
     stage = DecoderStage(plan)
     stage.start_from(saved_modules(state, "tokens"))
-    encode.encode_shards(stage, os.path.join(state, "corpus"), os.path.join(state, "codes"), range(plan["corpus"]["shards"]))
+    folder, shards = _shards(plan, state)
+    encode.encode_shards(stage, folder, os.path.join(state, "codes"), shards)
 
 
 def run_ar(plan, state, until=None):
-    utterances = Utterances(os.path.join(state, "codes"), range(plan["corpus"]["shards"]))
-    stage = ArStage(plan, plan["model"], utterances)
+    stage = ArStage(plan, plan["model"], Utterances(os.path.join(state, "codes"), _shards(plan, state)[1]))
     trainer.run(stage, state, plan["seed"], until)
-    print("held out:", stage.held_out_losses())
+    print("held out:", stage.held_out_losses(), flush=True)
 
 
-def exported_models(plan, state):
-    """(codec, transformer or None) of what the stages have saved so far."""
-    codec = Codec(plan["codec"])
-    own = codec.state_dict()
-    for stage, part in (("decoder", ""), ("encoder", "encoder.")):
-        if os.path.exists(os.path.join(state, stage + ".pt")):
-            found = saved_modules(state, stage)
-            own.update({k.removeprefix("codec."): v for k, v in found.items() if k.startswith("codec." + part)})
-    codec.load_state_dict(own)
-    if not os.path.exists(os.path.join(state, "ar.pt")):
-        return codec, None
-    model = DualAR(plan["model"])
-    model.load_state_dict({k.removeprefix("model."): v for k, v in saved_modules(state, "ar").items()})
-    return codec, model
+def run_encoder(plan, state, until=None):
+    stage = EncoderStage(plan, _track(plan, state))
+    stage.start_from(saved_modules(state, "tokens"))
+    trainer.run(stage, state, plan["seed"], until)
 
 
 def run_export(plan, state, until=None):
-    codec, model = exported_models(plan, state)
-    export.export(os.path.join(state, "export"), codec, model)
+    export.export(os.path.join(state, "export"), *trained_models(plan, state))
 
 
-STAGES = dict(corpus=run_corpus, tokens=run_tokens, decoder=run_decoder, codes=run_codes, ar=run_ar, encoder=run_encoder,
-              export=run_export)
+def run_score(plan, state, until=None):
+    for what in ("teacher", "codec", "speech"):
+        print(json.dumps(evaluate.measure(what, plan, state, evaluate.held_out_lines())[0]), flush=True)
+
+
+STAGES = dict(corpus=run_corpus, tokens=run_tokens, decoder=run_decoder, gate=run_gate, codes=run_codes, ar=run_ar,
+              encoder=run_encoder, export=run_export, score=run_score)
 
 
 def main():

@@ -35,8 +35,9 @@ struct WindowProduct {
   const T* residual;  // like y, or null
   int64_t residual_stream_stride;
 
-  int64_t window() const { return segments * segment_length; }
-  int64_t panels() const { return (outputs + kPanel - 1) / kPanel; }
+  // Always inlined: no copy of them may be linked from the source for the wider unit.
+  [[gnu::always_inline]] int64_t window() const { return segments * segment_length; }
+  [[gnu::always_inline]] int64_t panels() const { return (outputs + kPanel - 1) / kPanel; }
 };
 
 template <typename T>

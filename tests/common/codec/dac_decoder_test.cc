@@ -216,20 +216,34 @@ TEST(DacDecoderTest, StreamsThatShareBatchesEqualEachAlone) {
   }
 }
 
-TEST(DacDecoderTest, ThreadsChangeNoBit) {
-  const CodecConfig config = testing::DefaultSizedCodecConfig();  // large enough to be shared out
+// Large enough for its work to be cut into pieces and shared among threads.
+TEST(DacDecoderTest, NeitherThreadsNorPiecesChangeABit) {
+  constexpr int64_t kStreams = 6;
+  const CodecConfig config = testing::DefaultSizedCodecConfig();
   const Checkpoint checkpoint = testing::RandomCodec(config, 1);
-  const auto decoder = DacDecoder::Load(checkpoint, {.mode = ProductMode::kDeterministic});
-  ASSERT_TRUE(decoder.ok()) << decoder.status();
-  const at::Tensor codes =
-      at::arange(12 * config.num_codebooks()).view({12, -1}).remainder(500).contiguous();
+  const auto loaded = DacDecoder::Load(checkpoint, {.mode = ProductMode::kDeterministic});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const DacDecoder& decoder = **loaded;
+  const at::Tensor codes = at::arange(kStreams * 14 * config.num_codebooks())
+                               .view({kStreams, 14, -1})
+                               .remainder(509)
+                               .contiguous();
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
-  const at::Tensor alone = DecodeAtOnce(**decoder, codes);
+  std::vector<at::Tensor> alone;
+  for (int64_t i = 0; i < kStreams; ++i) alone.push_back(DecodeAtOnce(decoder, codes[i]));
   at::set_num_threads(3);
-  const at::Tensor shared = DecodeAtOnce(**decoder, codes);
+  at::Tensor slab = decoder.NewSlab(kStreams);
+  std::vector<at::Tensor> together;
+  int64_t frame = 0;
+  for (const int64_t n : {1, 2, 11}) {
+    const auto samples = decoder.Step(slab, {0, 1, 2, 3, 4, 5}, codes.narrow(1, frame, n));
+    ASSERT_TRUE(samples.ok()) << samples.status();
+    together.push_back(*samples);
+    frame += n;
+  }
   at::set_num_threads(threads);
-  EXPECT_TRUE(alone.equal(shared));
+  EXPECT_TRUE(at::cat(together, 1).equal(at::stack(alone)));
 }
 
 TEST(DacDecoderTest, SavedAndRestoredEqualsUndisturbed) {

@@ -129,34 +129,37 @@ checkpoint::CodecConfig RandomCodecConfig(std::mt19937& random) {
 
 checkpoint::CodecConfig DefaultSizedCodecConfig() {
   checkpoint::CodecConfig config;
-  config.sample_rate = 24000;
+  config.sample_rate = 16000;
   config.encoder_dim = 16;
-  config.encoder_rates = {2, 4, 5, 8};
-  config.decoder_dim = 320;
-  config.decoder_rates = {8, 5, 4, 2};
-  config.latent_dim = 256;
-  config.hop_length = 320;
-  config.frame_length = 1280;
+  config.encoder_rates = {4, 5, 8};
+  config.decoder_dim = 256;
+  config.decoder_rates = {5, 4, 8};
+  config.latent_dim = 192;
+  config.hop_length = 160;
+  config.frame_length = 640;
   checkpoint::QuantizerConfig& quantizer = config.quantizer;
   quantizer.input_dim = config.latent_dim;
   quantizer.downsample_factor = {2, 2};
   quantizer.codebook_dim = 8;
-  quantizer.semantic_codebook_size = 1024;
+  quantizer.semantic_codebook_size = 512;
   quantizer.residual_codebook_size = 512;
   quantizer.n_residual_codebooks = 7;
   checkpoint::CodecTransformerConfig& transformer = config.quantizer_transformer;
   transformer.dim = config.latent_dim;
-  transformer.n_layer = 3;
-  transformer.n_head = 4;
+  transformer.n_layer = 4;
+  transformer.n_head = 3;
   transformer.head_dim = 64;
-  transformer.intermediate_size = 768;
+  transformer.intermediate_size = 512;
   transformer.window_size = 128;
   transformer.rope_base = 10000;
   transformer.norm_eps = 1e-5;
-  config.encoder_transformer = checkpoint::EncoderTransformer{4, transformer};
-  config.encoder_transformer->transformer.dim = config.encoder_channels(4);
-  config.encoder_transformer->transformer.n_layer = 2;
-  config.encoder_transformer->transformer.window_size = 512;
+  checkpoint::CodecTransformerConfig top = transformer;
+  top.dim = config.encoder_channels(3);
+  top.n_layer = 2;
+  top.n_head = 2;
+  top.intermediate_size = 256;
+  top.window_size = 64;
+  config.encoder_transformer = checkpoint::EncoderTransformer{3, top};
   return config;
 }
 

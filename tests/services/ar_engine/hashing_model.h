@@ -8,7 +8,6 @@
 #define SHOAL_TESTS_SERVICES_AR_ENGINE_HASHING_MODEL_H_
 
 #include <cstdint>
-#include <functional>
 #include <set>
 #include <vector>
 
@@ -29,15 +28,16 @@ class HashingModel final : public FrameModel {
     int max_seq_len = 256;
     int32_t semantic_start = 1000;
     int32_t n_semantic = 100;
-    int end_one_in = 0;  // about one frame in so many is eos; 0 = none
+    int end_one_in = 0;                    // about one frame in so many is eos; 0 = none
+    std::set<uint64_t> broken_seeds = {};  // sequences whose draws fail alone
   };
 
   explicit HashingModel(const Options& options)
-      : options_(options), kv_(static_cast<size_t>(options.num_blocks) * kBlockPositions) {}
+      : broken_seeds(options.broken_seeds),
+        options_(options),
+        kv_(static_cast<size_t>(options.num_blocks) * kBlockPositions) {}
 
   absl::StatusOr<std::vector<DrawnFrame>> Step(absl::Span<const SequenceChunk> chunks) override {
-    rows_of_steps.push_back(static_cast<int>(chunks.size()));
-    if (on_step) on_step();
     if (!next_step.ok()) return std::exchange(next_step, absl::OkStatus());
     std::vector<DrawnFrame> drawn;
     for (const SequenceChunk& chunk : chunks) drawn.push_back(Run(chunk));
@@ -75,10 +75,8 @@ class HashingModel final : public FrameModel {
     return turn;
   }
 
-  std::vector<int> rows_of_steps;
   absl::Status next_step;           // an error: the next step returns it
-  std::set<uint64_t> broken_seeds;  // sequences whose draws fail alone
-  std::function<void()> on_step;
+  std::set<uint64_t> broken_seeds;  // as in Options, may change between steps
 
  private:
   static constexpr uint64_t kSeed = 0x9e3779b97f4a7c15;

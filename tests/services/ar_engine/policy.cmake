@@ -6,3 +6,11 @@ shoal_library(ar_engine_policy_testing DIR tests/services/ar_engine DEPS ar_engi
 foreach(name block_pool_test scheduler_test engine_test)
   shoal_test(${name} SOURCES ${name}.cc DEPS ar_engine_policy_testing LABELS unit)
 endforeach()
+shoal_test(self_check_test SOURCES self_check_test.cc DEPS ar_engine_policy_testing LABELS unit)
+shoal_test(generate_check_test SOURCES generate_check_test.cc DEPS ar_engine_service LABELS unit)
+
+# A stage played by a test.
+shoal_library(pipeline_peer DIR tests/services/ar_engine DEPS transport)
+shoal_test(engine_service_test SOURCES engine_service_test.cc
+  DEPS ar_engine_service ar_engine_policy_testing pipeline_peer LABELS unit)
+shoal_test(engine_flags_test SOURCES engine_flags_test.cc DEPS ar_engine_service LABELS unit)

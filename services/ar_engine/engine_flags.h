@@ -1,0 +1,47 @@
+// The flags of shoal-ar-engine and what they mean. Used by main alone.
+#ifndef SHOAL_SERVICES_AR_ENGINE_ENGINE_FLAGS_H_
+#define SHOAL_SERVICES_AR_ENGINE_ENGINE_FLAGS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/checkpoint/model_config.h"
+#include "common/service/flag_set.h"
+#include "common/service/service_options.h"
+#include "services/ar_engine/engine_service.h"
+
+namespace shoal::engine {
+
+struct EngineFlags {
+  std::string checkpoint;
+  std::string inbox = "tcp://127.0.0.1:9001";
+  std::string advertise;
+  bool allow_insecure_tcp = false;
+  int threads = 1;
+  bool deterministic = true;
+  int kv_blocks = 0;  // 0: kv_memory_mb decides
+  int kv_memory_mb = 1024;
+  int max_batch = 16;
+  int max_waiting = 64;
+  int prefill_tokens = 256;
+  bool round_logits_to_bf16 = false;
+  TestGate::Options test_gate;
+  service::ServiceOptions service;
+};
+
+void AddEngineFlags(service::FlagSet& set, EngineFlags* flags);
+
+// INVALID_ARGUMENT names the flag.
+absl::Status CheckEngineFlags(const EngineFlags& flags);
+
+// KV blocks for these flags: never more than max_batch sequences of full length can fill.
+int KvBlocksFor(const EngineFlags& flags, int64_t block_bytes, int64_t max_seq_len);
+
+// All that follows from the flags and the model's sizes; the fingerprint is the caller's.
+EngineService::Options ServiceOptionsFor(const EngineFlags& flags,
+                                         const checkpoint::ModelConfig& model);
+
+}  // namespace shoal::engine
+
+#endif  // SHOAL_SERVICES_AR_ENGINE_ENGINE_FLAGS_H_

@@ -1,0 +1,30 @@
+// Reads a Submit{generate} into a Request, or says which field is wrong and what was expected.
+// What another process sends is hostile until this has passed it. Free functions; any thread.
+#ifndef SHOAL_SERVICES_AR_ENGINE_GENERATE_CHECK_H_
+#define SHOAL_SERVICES_AR_ENGINE_GENERATE_CHECK_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "common/transport/message.h"
+#include "services/ar_engine/sequence.h"
+
+namespace shoal::engine {
+
+// What the checkpoint says about ids and codes.
+struct VocabularySizes {
+  int num_codebooks = 0;
+  int32_t vocab_size = 0;        // token ids are below
+  int32_t codebook_entries = 0;  // residual codes are below
+  int32_t semantic_start = 0;    // token id of semantic code 0
+  int32_t n_semantic = 0;
+};
+
+// REQUIRES: the message's body is a Submit with `generate`. `front` is who sent it. Errors are
+// INVALID_ARGUMENT and name a field as in "submit.generate.sampling.top_p".
+absl::StatusOr<Request> ReadGenerate(const transport::Message& message, uint64_t front,
+                                     const VocabularySizes& sizes);
+
+}  // namespace shoal::engine
+
+#endif  // SHOAL_SERVICES_AR_ENGINE_GENERATE_CHECK_H_

@@ -13,7 +13,7 @@ struct Avx512 {
   // 32 registers: 12 x 2 sums leave room for the weights.
   static constexpr int kMaxRows = 12;
   static constexpr int kPanelsForManyRows = 2;
-  static constexpr int kFewRows = 3;
+  static constexpr int kFewRows = 6;
   static constexpr int kPanelsForFewRows = 4;
   static constexpr int kPanelsForOneRow = 8;
 

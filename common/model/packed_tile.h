@@ -9,6 +9,12 @@
 
 namespace shoal::model {
 
+// Bytes that a panel's weights are asked for ahead of their use, where several rows slow the loop
+// down so much that the machine's own prefetching falls behind (measured: 2 KiB beats 1 and 4).
+inline constexpr int64_t kPrefetchBytes = 2048;
+// Bytes of x that stay in the second-level cache while all panels pass by.
+inline constexpr int64_t kRowBytes = 256 << 10;
+
 // Rows [row, row + kRows) of panels [panel, panel + kPanels): accumulators stay in registers while
 // the loop goes once over the input features.
 template <class Isa, bool kBf16, int kRows, int kPanels>
@@ -34,6 +40,14 @@ void MultiplyTile(const PackedProduct& p, int64_t row, int64_t panel) {
       for (int v = 0; v < kVectors; ++v) sum[r][v] = Isa::MultiplyAdd(broadcast, w[v], sum[r][v]);
     }
   };
+  const auto prefetch = [&](int64_t line) __attribute__((always_inline)) {
+    if constexpr (kRows > 1) {
+#pragma GCC unroll 16
+      for (int panel_ahead = 0; panel_ahead < kPanels; ++panel_ahead) {
+        __builtin_prefetch(base + panel_ahead * stride + line * kPanelWidth + kPrefetchBytes / 4);
+      }
+    }
+  };
   Vector w[kVectors];
   if constexpr (kBf16) {
     const auto load = [&](int64_t pair, int v) __attribute__((always_inline)) {
@@ -41,6 +55,7 @@ void MultiplyTile(const PackedProduct& p, int64_t row, int64_t panel) {
                        v % kParts * Isa::kLanes);
     };
     for (int64_t pair = 0; pair < p.in / 2; ++pair) {
+      prefetch(pair);
 #pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) w[v] = Isa::LowHalf(load(pair, v));
       add(w, 2 * pair);
@@ -55,6 +70,7 @@ void MultiplyTile(const PackedProduct& p, int64_t row, int64_t panel) {
     }
   } else {
     for (int64_t k = 0; k < p.in; ++k) {
+      prefetch(k);
 #pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) {
         w[v] = Isa::Load(base + (v / kParts) * stride + k * kPanelWidth + v % kParts * Isa::kLanes);
@@ -101,33 +117,48 @@ void MultiplyRows(const PackedProduct& p, int64_t rows, int64_t first_row, int64
   }
 }
 
-// Panels [begin, end), kPanels at a time. Tiles of `rows` rows need kPanels panels side by side to
-// keep enough independent sums in flight.
+// Rows [first, last) of panels [begin, end), kPanels at a time; returns the first panel left over.
 template <class Isa, bool kBf16, int kMaxRows, int kPanels>
-int64_t MultiplyGroups(const PackedProduct& p, int64_t rows, int64_t begin, int64_t end) {
+int64_t MultiplyGroups(const PackedProduct& p, int64_t rows, int64_t first, int64_t last,
+                       int64_t begin, int64_t end) {
   int64_t panel = begin;
   for (; panel + kPanels <= end; panel += kPanels) {
-    MultiplyRows<Isa, kBf16, kMaxRows, kPanels>(p, rows, 0, p.rows, panel);
+    MultiplyRows<Isa, kBf16, kMaxRows, kPanels>(p, rows, first, last, panel);
   }
   return panel;
 }
 
+// Rows [first, last) of panels [begin, end). The fewer rows a tile has, the more panels it takes
+// side by side to keep enough independent sums in flight.
 template <class Isa, bool kBf16>
-void MultiplyPanels(const PackedProduct& p, int64_t begin, int64_t end) {
-  // Equal blocks of rows: 13 rows are 7 + 6 rather than 12 + 1.
-  const int64_t blocks = (p.rows + Isa::kMaxRows - 1) / Isa::kMaxRows;
-  const int64_t rows = blocks > 0 ? (p.rows + blocks - 1) / blocks : 0;
-  if (rows == 0) return;
+void MultiplyBlock(const PackedProduct& p, int64_t first, int64_t last, int64_t begin,
+                   int64_t end) {
+  // Equal tiles: 13 rows are 7 + 6 rather than 12 + 1.
+  const int64_t tiles = (last - first + Isa::kMaxRows - 1) / Isa::kMaxRows;
+  const int64_t rows = (last - first + tiles - 1) / tiles;
   int64_t panel = begin;
   if (rows == 1) {
-    panel = MultiplyGroups<Isa, kBf16, 1, Isa::kPanelsForOneRow>(p, rows, panel, end);
+    panel = MultiplyGroups<Isa, kBf16, 1, Isa::kPanelsForOneRow>(p, rows, first, last, panel, end);
   }
   if (rows <= Isa::kFewRows) {
-    panel = MultiplyGroups<Isa, kBf16, Isa::kFewRows, Isa::kPanelsForFewRows>(p, rows, panel, end);
+    panel = MultiplyGroups<Isa, kBf16, Isa::kFewRows, Isa::kPanelsForFewRows>(p, rows, first, last,
+                                                                              panel, end);
   }
-  panel = MultiplyGroups<Isa, kBf16, Isa::kMaxRows, Isa::kPanelsForManyRows>(p, rows, panel, end);
+  panel = MultiplyGroups<Isa, kBf16, Isa::kMaxRows, Isa::kPanelsForManyRows>(p, rows, first, last,
+                                                                             panel, end);
   if constexpr (Isa::kPanelsForManyRows > 1) {
-    MultiplyGroups<Isa, kBf16, Isa::kMaxRows, 1>(p, rows, panel, end);
+    MultiplyGroups<Isa, kBf16, Isa::kMaxRows, 1>(p, rows, first, last, panel, end);
+  }
+}
+
+template <class Isa, bool kBf16>
+void MultiplyPanels(const PackedProduct& p, int64_t begin, int64_t end) {
+  int64_t tiles = kRowBytes / (4 * Isa::kMaxRows * (p.in + 1));
+  if (tiles < 1) tiles = 1;
+  const int64_t rows = tiles * Isa::kMaxRows;
+  for (int64_t first = 0; first < p.rows; first += rows) {
+    const int64_t last = first + rows < p.rows ? first + rows : p.rows;
+    MultiplyBlock<Isa, kBf16>(p, first, last, begin, end);
   }
 }
 

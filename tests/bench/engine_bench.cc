@@ -1,10 +1,10 @@
 // Speed of the engine's model on the CPU: lines `name value unit`.
 //
-//   engine_bench [CHECKPOINT]
+//   engine_bench [CHECKPOINT [product|checkpoint|small_voice]]
 //
-// Frames and prefill of the checkpoint given (else of the golden one) and of a random one of the
-// size of a small voice, by batch and intra-op threads; and products of that size, packed against
-// ATen. Every figure is the median of several runs.
+// Products of the size of a small voice, packed against ATen; prefill and frames of the checkpoint
+// given (else of the golden one) and of a random one of that size, by batch and intra-op threads.
+// Every figure is the median of several runs; those that end in /cpu are processor time.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
@@ -45,15 +45,37 @@ double CpuMilliseconds() {
   return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) * 1e-6;
 }
 
+void Fail(const absl::Status& status) {
+  std::fprintf(stderr, "%s\n", status.ToString().c_str());
+  std::exit(1);
+}
+
 double Median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
   return values[values.size() / 2];
 }
 
-void Report(const std::string& name, double value, const char* unit) {
-  std::printf("%s %.4g %s\n", name.c_str(), value, unit);
-  std::fflush(stdout);
-}
+// Times of the same work, several times over.
+class Timer {
+ public:
+  template <class Work>
+  void Run(const Work& work) {
+    const double start = Milliseconds(), cpu_start = CpuMilliseconds();
+    work();
+    elapsed_.push_back(Milliseconds() - start);
+    cpu_.push_back(CpuMilliseconds() - cpu_start);
+  }
+
+  // Milliseconds times `scale`.
+  void Report(const std::string& name, double scale, const char* unit) const {
+    std::printf("%s %.4g %s\n", name.c_str(), Median(elapsed_) * scale, unit);
+    std::printf("%s/cpu %.4g %s\n", name.c_str(), Median(cpu_) * scale, unit);
+    std::fflush(stdout);
+  }
+
+ private:
+  std::vector<double> elapsed_, cpu_;
+};
 
 // About 14 M parameters in the slow decoder and 4 M in the fast one.
 checkpoint::ModelConfig SmallVoice() {
@@ -93,43 +115,54 @@ std::vector<TestSequence> Prompts(const checkpoint::ModelConfig& config, int bat
   return sequences;
 }
 
-// Prefill of 256 positions at once, then frames of `batch` sequences that stand at about 256
-// positions. A sequence that draws its end is put back, so that the batch stays full.
-void BenchGeneration(const std::string& name, const checkpoint::Checkpoint& checkpoint,
-                     ProductMode mode) {
-  const checkpoint::ModelConfig& config = checkpoint.model_config();
-  const std::string prefix =
-      absl::StrCat(name, mode == ProductMode::kFast ? "/fast" : "/deterministic");
-  auto model = ModelRunner::Load(checkpoint, {.num_blocks = 800, .mode = mode});
-  if (!model.ok()) {
-    std::fprintf(stderr, "%s\n", model.status().ToString().c_str());
-    std::exit(1);
+constexpr int kPromptLength = 256;
+
+// A whole prompt of every sequence and its first frame, as one step.
+void BenchPrefill(const std::string& suffix, ModelRunner& model,
+                  const checkpoint::ModelConfig& config, int batch) {
+  Timer timer;
+  for (int i = 0; i < (batch > 8 ? 5 : 15); ++i) {
+    std::vector<TestSequence> sequences = Prompts(config, batch, kPromptLength);
+    ShareBlocks(sequences, 2, model.num_blocks(), 1);
+    timer.Run([&] { Generate(model, sequences, {config.semantic_start, 1, 1 << 20}); });
   }
-  const int length = 256, frames = 40;
+  timer.Report(suffix, 1000.0 / (batch * kPromptLength), "us_per_position");
+}
+
+// Frames of `batch` sequences that stand at 256 positions and more.
+void BenchFrames(const std::string& suffix, ModelRunner& model,
+                 const checkpoint::ModelConfig& config, int batch) {
+  const int frames = 60;
+  std::vector<TestSequence> sequences = Prompts(config, batch, kPromptLength);
+  ShareBlocks(sequences, frames + 2, model.num_blocks(), 1);
+  Timer timer;
+  for (int frame = 0; frame < frames; ++frame) {
+    for (TestSequence& sequence : sequences) {
+      // One that drew its end draws again, so that the batch stays full.
+      if (sequence.ended) sequence.computed -= 1;
+      sequence.ended = false;
+      sequence.frames.clear();
+    }
+    const auto step = [&] { Generate(model, sequences, {config.semantic_start, 1, 1 << 20}); };
+    if (frame == 0) {
+      step();  // the prompt
+    } else {
+      timer.Run(step);
+    }
+  }
+  timer.Report(suffix, 1, "ms_per_step");
+}
+
+void BenchModel(const std::string& name, const checkpoint::Checkpoint& checkpoint) {
+  const checkpoint::ModelConfig& config = checkpoint.model_config();
+  auto model = ModelRunner::Load(checkpoint, {.num_blocks = 700});
+  if (!model.ok()) Fail(model.status());
   for (const int threads : {1, 2}) {
     at::set_num_threads(threads);
     for (const int batch : {1, 8, 32}) {
-      std::vector<TestSequence> sequences = Prompts(config, batch, length);
-      ShareBlocks(sequences, frames + 2, (*model)->num_blocks(), 1);
-      const double start = Milliseconds();
-      Generate(**model, sequences, {config.semantic_start, 1, 1 << 20});
       const std::string suffix = absl::StrCat("/batch", batch, "/threads", threads);
-      Report(absl::StrCat(prefix, "/prefill", suffix),
-             (Milliseconds() - start) / (batch * length) * 1000, "us_per_position");
-      std::vector<double> times, cpu_times;
-      for (int frame = 1; frame < frames; ++frame) {
-        for (TestSequence& sequence : sequences) {
-          if (sequence.ended) sequence.computed -= 1;
-          sequence.ended = false;
-          sequence.frames.clear();
-        }
-        const double begin = Milliseconds(), cpu_begin = CpuMilliseconds();
-        Generate(**model, sequences, {config.semantic_start, 1, 1 << 20});
-        times.push_back(Milliseconds() - begin);
-        cpu_times.push_back(CpuMilliseconds() - cpu_begin);
-      }
-      Report(absl::StrCat(prefix, "/frame", suffix), Median(times), "ms_per_step");
-      Report(absl::StrCat(prefix, "/frame_cpu", suffix), Median(cpu_times), "ms_per_step");
+      BenchPrefill(absl::StrCat(name, "/prefill", suffix), **model, config, batch);
+      BenchFrames(absl::StrCat(name, "/frame", suffix), **model, config, batch);
     }
   }
   at::set_num_threads(1);
@@ -144,37 +177,39 @@ void BenchProduct(int64_t out, int64_t in) {
                                   ProductMode::kDeterministic);
   for (const int64_t rows : {1, 2, 4, 8, 16, 32, 64, 256}) {
     const at::Tensor x = at::randn({rows, in});
-    const auto time = [&](const auto& product) {
+    const auto time = [&](const char* which, const auto& product) {
       const int repeat = static_cast<int>(1 + 30'000'000 / (rows * in * out));
-      std::vector<double> times;
+      Timer timer;
       for (int i = 0; i < 15; ++i) {
-        const double start = Milliseconds();
-        for (int j = 0; j < repeat; ++j) product();
-        times.push_back((Milliseconds() - start) * 1000 / repeat);
+        timer.Run([&] {
+          for (int j = 0; j < repeat; ++j) product();
+        });
       }
-      return Median(times);
+      timer.Report(absl::StrCat("product/", out, "x", in, "/rows", rows, "/", which),
+                   1000.0 / repeat, "us");
     };
-    const std::string name = absl::StrCat("product/", out, "x", in, "/rows", rows);
-    Report(absl::StrCat(name, "/packed_bf16"), time([&] { packed_bf16(x); }), "us");
-    Report(absl::StrCat(name, "/packed_f32"), time([&] { packed(x); }), "us");
-    Report(absl::StrCat(name, "/aten"), time([&] { at::linear(x, weight); }), "us");
+    time("packed_bf16", [&] { packed_bf16(x); });
+    time("packed_f32", [&] { packed(x); });
+    time("aten", [&] { at::linear(x, weight); });
   }
 }
 
-void Run(const std::string& directory) {
+void Run(const std::string& directory, const std::string& part) {
+  const auto wanted = [&](const char* name) { return part.empty() || part == name; };
   at::set_num_threads(1);
-  BenchProduct(1152, 384);
-  BenchProduct(384, 1024);
-  BenchProduct(1536, 256);
-  const RandomCheckpoint random(SmallVoice());
-  const auto opened = checkpoint::Checkpoint::Open(directory, {.transformer = true});
-  if (!opened.ok()) {
-    std::fprintf(stderr, "%s\n", opened.status().ToString().c_str());
-    std::exit(1);
+  if (wanted("product")) {
+    BenchProduct(1152, 384);
+    BenchProduct(384, 1024);
+    BenchProduct(1536, 256);
   }
-  for (const ProductMode mode : {ProductMode::kFast, ProductMode::kDeterministic}) {
-    BenchGeneration("checkpoint", *opened, mode);
-    BenchGeneration("small_voice", random.Open(), mode);
+  if (wanted("checkpoint")) {
+    const auto opened = checkpoint::Checkpoint::Open(directory, {.transformer = true});
+    if (!opened.ok()) Fail(opened.status());
+    BenchModel("checkpoint", *opened);
+  }
+  if (wanted("small_voice")) {
+    const RandomCheckpoint random(SmallVoice());
+    BenchModel("small_voice", random.Open());
   }
 }
 
@@ -182,5 +217,6 @@ void Run(const std::string& directory) {
 }  // namespace shoal::engine
 
 int main(int argc, char** argv) {
-  shoal::engine::Run(argc > 1 ? argv[1] : shoal::testing::GoldenCheckpoint());
+  shoal::engine::Run(argc > 1 ? argv[1] : shoal::testing::GoldenCheckpoint(),
+                     argc > 2 ? argv[2] : "");
 }

@@ -76,6 +76,16 @@ TEST(PackedMatrixTest, RowIsBitEqualAloneAndInAnyBatch) {
   }
 }
 
+TEST(PackedMatrixTest, RowsBeyondACacheAreTheSame) {
+  const at::Tensor weight = Random({33, 4000}, 16);
+  const PackedMatrix matrix(weight.const_data_ptr<float>(), 33, 4000);
+  const at::Tensor x = Random({75, 4000}, 17);
+  const at::Tensor all = Multiply(matrix, x);
+  for (int64_t row = 0; row < 75; ++row) {
+    EXPECT_TRUE(at::equal(Multiply(matrix, x.narrow(0, row, 1)), all.narrow(0, row, 1)));
+  }
+}
+
 TEST(PackedMatrixTest, SixteenBitWeightsGiveTheBitsOfFloat32Ones) {
   const at::Tensor weight = RoundedToBf16(Random({64, 77}, 5));
   // One more output that bf16 cannot hold keeps the whole matrix in float32.

@@ -1,6 +1,7 @@
 // Greedy generation by the whole model against the reference implementation's codes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -54,13 +55,24 @@ class GenerationGoldenTest : public ::testing::TestWithParam<ProductMode> {
     auto opened = checkpoint::Checkpoint::Open(testing::GoldenCheckpoint(), {.transformer = true});
     ASSERT_TRUE(opened.ok()) << opened.status();
     semantic_start_ = opened->model_config().semantic_start;
-    auto model = ModelRunner::Load(*opened, {.num_blocks = 400, .mode = GetParam()});
+    int64_t prompts = 0, most_frames = 0;  // positions
+    for (const std::string& path : testing::GoldenFiles("generate/", ".safetensors")) {
+      const GoldenFile file(path);
+      if (!file.Has("prompt_codes")) continue;
+      paths_.push_back(path);
+      prompts += file.Shape("token_ids")[0];
+      for (const char* name : {"codes", "codes_bf16_logits"}) {
+        most_frames = std::max(most_frames, file.Shape(name)[1]);
+      }
+    }
+    // For every case twice, all at once; a last block that is not full and one for the end.
+    const int64_t sequences = 2 * static_cast<int64_t>(paths_.size());
+    const int num_blocks = static_cast<int>(
+        (2 * prompts + sequences * most_frames) / FrameModel::kBlockPositions + 2 * sequences);
+    ASSERT_FALSE(paths_.empty());
+    auto model = ModelRunner::Load(*opened, {.num_blocks = num_blocks, .mode = GetParam()});
     ASSERT_TRUE(model.ok()) << model.status();
     model_ = *std::move(model);
-    for (const std::string& path : testing::GoldenFiles("generate/", ".safetensors")) {
-      if (GoldenFile(path).Has("prompt_codes")) paths_.push_back(path);
-    }
-    ASSERT_FALSE(paths_.empty());
   }
 
   std::vector<std::vector<int32_t>> Run(const GoldenFile& file, bool round_logits, int max_frames,

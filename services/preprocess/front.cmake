@@ -1,1 +1,16 @@
-# Targets are listed here.
+# The front: everything between a client's call and the stages. No torch, so it runs under
+# sanitizers; a recording's encoder comes in through reference_encoder.h.
+shoal_library(preprocess_front DIR services/preprocess
+  SOURCES audio_encoder.cc conversation.cc errors.cc front_flags.cc front_loop.cc front_metrics.cc front_server.cc
+          outbox.cc reference_cache.cc request_check.cc request_parser.cc routed_stream.cc session.cc
+          session_report.cc session_table.cc stage_peers.cc stream_router.cc streaming_call.cc
+          text_queue.cc tts_service.cc turn_audio.cc whole_file_call.cc worker_pool.cc
+  DEPS preprocess_text audio service transport proto_tts proto_pipeline proto_rpc
+       gRPC::grpc++ gRPC::grpc++_reflection PkgConfig::Sodium absl::any_invocable)
+
+if(SHOAL_TORCH)
+  # Without the precompiled ATen header: gRPC asks for -pthread, which that was not made with.
+  shoal_library(preprocess_codec DIR services/preprocess
+    SOURCES codec_reference_encoder.cc front_model.cc DEPS codec checkpoint preprocess_front torch)
+  shoal_binary(shoal-preprocess SOURCES main.cc DEPS preprocess_codec preprocess_front)
+endif()

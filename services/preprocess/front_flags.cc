@@ -1,0 +1,113 @@
+#include "services/preprocess/front_flags.h"
+
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace shoal::preprocess {
+namespace {
+
+void AddAddressFlags(service::FlagSet& set, FrontFlags* flags) {
+  set.Add("checkpoint", &flags->checkpoint, "folder of the model; only its codec is loaded");
+  set.Add("listen", &flags->server.listen, "host:port of the gRPC service; port 0 takes any");
+  set.Add("inbox", &flags->inbox, "where stages reach this process: tcp://host:port or ipc://path");
+  set.Add("engine", &flags->engines, "inboxes of the engines to use");
+  set.Add("vocoder", &flags->vocoders, "inboxes of the vocoders to use");
+  set.Add("max-connection-age", &flags->server.max_connection_age,
+          "after which a client's connection is asked to reconnect; its calls go on");
+}
+
+void AddRequestFlags(service::FlagSet& set, FrontOptions* front) {
+  RequestLimits& request = front->request;
+  set.Add("max-streams", &front->max_streams, "calls that may be open at once");
+  set.Add("max-text-bytes", &request.max_text_bytes, "UTF-8 bytes of text in one call");
+  set.Add("max-reference-bytes", &request.max_reference_bytes, "of one uploaded recording");
+  set.Add("max-reference-seconds", &request.max_reference_seconds, "of one uploaded recording");
+  set.Add("max-references", &request.max_references, "recordings in one call");
+  set.Add("max-transcript-bytes", &request.max_transcript_bytes, "of one recording's transcript");
+  set.Add("max-synthesize-bytes", &front->max_synthesize_bytes, "of a Synthesize response");
+}
+
+void AddSessionFlags(service::FlagSet& set, FrontOptions* front) {
+  SessionLimits& session = front->session;
+  set.Add("max-waiting-audio-bytes", &session.max_waiting_audio_bytes,
+          "audio kept for a client that does not take it");
+  set.Add("client-stall", &session.client_stall,
+          "how long a client may take nothing while more than that waits");
+  set.Add("text-stall", &session.text_stall,
+          "how long a call may have nothing to speak and send nothing");
+  set.Add("max-session", &session.max_session, "how long a call may last");
+  set.Add("stage-silence", &front->router.stage_silence,
+          "how long an engine or vocoder may owe an answer");
+}
+
+void AddWorkFlags(service::FlagSet& set, FrontFlags* flags) {
+  FrontOptions& front = flags->server.front;
+  set.AddChoice("residual-sampling", &flags->residual_sampling, {"sampled", "greedy"},
+                "how residual codebooks are drawn where a request does not say");
+  set.Add("reference-workers", &front.reference_workers, "recordings encoded at once");
+  set.Add("max-waiting-references", &front.max_waiting_references,
+          "recordings that may wait to be encoded");
+  set.Add("reference-cache-bytes", &front.reference_cache_bytes,
+          "memory for the codes of recordings seen before");
+  set.Add("text-workers", &front.text_workers, "threads that lay out prompts");
+  set.Add("threads", &flags->threads, "threads that encode one recording");
+}
+
+absl::Status CheckPositive(const char* flag, double value) {
+  if (value > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", flag, ": ", value, "; expected more than 0"));
+}
+
+}  // namespace
+
+void AddFrontFlags(service::FlagSet& flag_set, FrontFlags* flags) {
+  AddAddressFlags(flag_set, flags);
+  AddRequestFlags(flag_set, &flags->server.front);
+  AddSessionFlags(flag_set, &flags->server.front);
+  AddWorkFlags(flag_set, flags);
+  service::AddServiceFlags(flag_set, &flags->service);
+}
+
+absl::Status FinishFrontFlags(FrontFlags* flags) {
+  if (flags->checkpoint.empty()) {
+    return absl::InvalidArgumentError("--checkpoint: expected the folder of a model");
+  }
+  FrontOptions& front = flags->server.front;
+  const std::pair<const char*, double> positive[] = {
+      {"max-streams", front.max_streams},
+      {"max-text-bytes", static_cast<double>(front.request.max_text_bytes)},
+      {"max-reference-bytes", static_cast<double>(front.request.max_reference_bytes)},
+      {"max-reference-seconds", front.request.max_reference_seconds},
+      {"max-references", front.request.max_references},
+      {"max-synthesize-bytes", static_cast<double>(front.max_synthesize_bytes)},
+      {"max-waiting-audio-bytes", static_cast<double>(front.session.max_waiting_audio_bytes)},
+      {"client-stall", absl::ToDoubleSeconds(front.session.client_stall)},
+      {"text-stall", absl::ToDoubleSeconds(front.session.text_stall)},
+      {"max-session", absl::ToDoubleSeconds(front.session.max_session)},
+      {"stage-silence", absl::ToDoubleSeconds(front.router.stage_silence)},
+      {"reference-workers", front.reference_workers},
+      {"max-waiting-references", front.max_waiting_references},
+      {"text-workers", front.text_workers},
+      {"threads", flags->threads},
+  };
+  for (const auto& [flag, value] : positive) {
+    if (absl::Status status = CheckPositive(flag, value); !status.ok()) return status;
+  }
+  // GetServerInfo tells limits in 32 bits.
+  for (const auto& [flag, value] : positive) {
+    if (value > std::numeric_limits<int32_t>::max()) {
+      return absl::InvalidArgumentError(absl::StrCat("--", flag, ": ", value, " is too large"));
+    }
+  }
+  front.residual_greedy = flags->residual_sampling == "greedy";
+  flags->server.channel.bind = flags->inbox;
+  flags->server.channel.dial = flags->engines;
+  flags->server.channel.dial.insert(flags->server.channel.dial.end(), flags->vocoders.begin(),
+                                    flags->vocoders.end());
+  return absl::OkStatus();
+}
+
+}  // namespace shoal::preprocess

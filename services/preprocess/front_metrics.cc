@@ -1,0 +1,87 @@
+#include "services/preprocess/front_metrics.h"
+
+#include <algorithm>
+#include <array>
+
+#include "services/preprocess/errors.h"
+
+namespace shoal::preprocess {
+namespace {
+
+constexpr char kStreamsHelp[] = "Calls that ended";
+
+constexpr std::array<const char*, 26> kReasons = {
+    "",
+    reason::kInvalidField,
+    reason::kMalformed,
+    reason::kConfigMissing,
+    reason::kConfigRepeated,
+    reason::kTextEmpty,
+    reason::kTextTooLong,
+    reason::kTextNotUtf8,
+    reason::kReferenceUnusable,
+    reason::kContextTooLong,
+    reason::kTooManyStreams,
+    reason::kTooManyReferences,
+    reason::kStagesBusy,
+    reason::kResultTooLarge,
+    reason::kNoEngine,
+    reason::kNoVocoder,
+    reason::kEngineLost,
+    reason::kVocoderLost,
+    reason::kStageSilent,
+    reason::kStageFailed,
+    reason::kFramesLost,
+    reason::kDraining,
+    reason::kClientTooSlow,
+    reason::kClientGone,
+    reason::kTextStalled,
+    reason::kSessionTooLong,
+};
+
+}  // namespace
+
+FrontMetrics::FrontMetrics(service::Metrics* metrics)
+    : time_to_first_audio_seconds(metrics->Histogram(
+          "shoal_time_to_first_audio_seconds", "From the first text of a call to its first audio",
+          service::LatencyBuckets())),
+      inter_chunk_seconds(metrics->Histogram("shoal_inter_chunk_seconds",
+                                             "Between two pieces of audio of one turn",
+                                             service::LatencyBuckets())),
+      request_duration_seconds(metrics->Histogram("shoal_request_duration_seconds",
+                                                  "From a call's start to its end",
+                                                  service::DurationBuckets())),
+      audio_rtf(metrics->Histogram("shoal_audio_rtf",
+                                   "Seconds spent on turns per second of their audio, per call",
+                                   service::RtfBuckets())),
+      audio_seconds(metrics->Counter("shoal_audio_seconds_total", "Audio made")),
+      audio_underrun_seconds(metrics->Counter(
+          "shoal_audio_underrun_seconds_total",
+          "Time for which a player that began with the first audio of a turn had none left")),
+      streams_continuous(metrics->Counter("shoal_streams_continuous_total",
+                                          "Calls whose audio always came before it was due")),
+      requests_running(metrics->Gauge("shoal_requests_running", "Calls that are open")),
+      reference_encode_seconds(metrics->Histogram("shoal_reference_encode_seconds",
+                                                  "Decoding and encoding one uploaded recording",
+                                                  service::LatencyBuckets())),
+      voice_cache_hits(metrics->Counter("shoal_voice_cache_hits_total",
+                                        "Recordings whose codes were there already")),
+      voice_cache_misses(
+          metrics->Counter("shoal_voice_cache_misses_total", "Recordings that had to be encoded")),
+      stage_messages_unexpected(metrics->Counter(
+          "shoal_stage_messages_unexpected_total",
+          "Messages of stages dropped: an unknown stream, a repeat, an older turn or attempt")),
+      metrics_(metrics) {
+  // A series that is there from the start can be told from one that never was.
+  metrics_->Counter("shoal_streams_total", kStreamsHelp, {{"outcome", "ok"}, {"reason", ""}});
+}
+
+void FrontMetrics::CountStream(const std::string& outcome, const std::string& reason) {
+  const bool known = std::find(kReasons.begin(), kReasons.end(), reason) != kReasons.end();
+  metrics_
+      ->Counter("shoal_streams_total", kStreamsHelp,
+                {{"outcome", outcome}, {"reason", known ? reason : "OTHER"}})
+      .Increment();
+}
+
+}  // namespace shoal::preprocess

@@ -1,0 +1,56 @@
+// Every limit and time of the front, filled from flags by main and by tests as they need. Plain
+// values.
+#ifndef SHOAL_SERVICES_PREPROCESS_FRONT_OPTIONS_H_
+#define SHOAL_SERVICES_PREPROCESS_FRONT_OPTIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace shoal::preprocess {
+
+// What one request may ask for. GetServerInfo tells the first four.
+struct RequestLimits {
+  int64_t max_text_bytes = 1 << 20;  // per call
+  int64_t max_reference_bytes = 16 << 20;
+  double max_reference_seconds = 60;
+  int max_references = 8;
+  int64_t max_transcript_bytes = 4096;  // per reference
+};
+
+// How long a session may do what.
+struct SessionLimits {
+  // Audio that waits for a slow client. Past half of it no further turn is begun; past it the
+  // client must take some within `client_stall`; past twice of it the session ends at once.
+  int64_t max_waiting_audio_bytes = 16 << 20;
+  absl::Duration client_stall = absl::Seconds(30);
+  absl::Duration text_stall = absl::Minutes(5);  // nothing to speak and nothing comes
+  absl::Duration max_session = absl::Hours(1);
+  int max_waiting_inputs = 1024;  // text pieces and flushes not yet spoken; more are not read
+};
+
+struct RouterLimits {
+  absl::Duration stage_silence = absl::Seconds(60);  // a stage that owes an answer
+  absl::Duration gap = absl::Seconds(2);             // for a missing frame to arrive late
+  int max_held_chunks = 64;                          // audio ahead of a missing frame
+  absl::Duration retry_after = absl::Seconds(1);     // told to clients, and between own retries
+};
+
+struct FrontOptions {
+  RequestLimits request;
+  SessionLimits session;
+  RouterLimits router;
+  int max_streams = 256;                   // sessions at once
+  bool residual_greedy = false;            // where a request leaves residual_sampling unspecified
+  int64_t max_synthesize_bytes = 4 << 20;  // of a SynthesizeResponse: gRPC clients refuse more
+
+  int reference_workers = 1;
+  int max_waiting_references = 64;           // recordings waiting for a worker
+  int64_t reference_cache_bytes = 64 << 20;  // codes of recordings seen before
+  int text_workers = 1;
+};
+
+}  // namespace shoal::preprocess
+
+#endif  // SHOAL_SERVICES_PREPROCESS_FRONT_OPTIONS_H_

@@ -1,0 +1,50 @@
+// What waits to be written to one client, and the limits of patience with it. Owned by one session,
+// on the front's loop.
+#ifndef SHOAL_SERVICES_PREPROCESS_OUTBOX_H_
+#define SHOAL_SERVICES_PREPROCESS_OUTBOX_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+
+#include "services/preprocess/client_link.h"
+#include "services/preprocess/front_loop.h"
+#include "services/preprocess/front_options.h"
+
+namespace shoal::preprocess {
+
+class Outbox {
+ public:
+  // `too_slow` is called once, later, from the loop: the client took nothing for
+  // SessionLimits::client_stall while more waited than it may, or twice as much waits.
+  // REQUIRES: `link` lives until Close.
+  Outbox(FrontLoop* loop, const SessionLimits& limits, ClientLink* link,
+         std::function<void()> too_slow);
+
+  void Push(tts::v1::StreamingSynthesizeResponse response);
+  void OnWritten();
+  // Drops what waits; nothing is written any more.
+  void Close();
+
+  bool empty() const { return waiting_.empty() && in_flight_bytes_ < 0; }
+  // Little enough waits for another turn to begin.
+  bool has_room() const { return waiting_bytes_ <= limits_.max_waiting_audio_bytes / 2; }
+
+ private:
+  void WriteNext();
+  void WatchClient();
+
+  FrontLoop* const loop_;
+  const SessionLimits limits_;
+  ClientLink* link_;
+  const std::function<void()> too_slow_;
+  std::deque<tts::v1::StreamingSynthesizeResponse> waiting_;
+  int64_t waiting_bytes_ = 0;     // of audio, the write under way included
+  int64_t in_flight_bytes_ = -1;  // of audio in the write under way; -1 = none is
+  FrontLoop::Timer patience_;
+  bool given_up_ = false;
+};
+
+}  // namespace shoal::preprocess
+
+#endif  // SHOAL_SERVICES_PREPROCESS_OUTBOX_H_

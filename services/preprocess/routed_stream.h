@@ -1,0 +1,117 @@
+// One session's way through the stages: a slot in a vocoder for as long as the session lives, and
+// an engine for each turn. Orders what comes back and closes a turn only when the engine has
+// finished and all of the vocoder's audio is there, as many frames as the engine counted.
+//
+// Made by StreamRouter::Open, held by the session, on the front's loop. It tells its listener about
+// everything, until Close; after OnStreamFailed nothing follows and the stages are free.
+#ifndef SHOAL_SERVICES_PREPROCESS_ROUTED_STREAM_H_
+#define SHOAL_SERVICES_PREPROCESS_ROUTED_STREAM_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "common/transport/message.h"
+#include "services/preprocess/front_loop.h"
+#include "services/preprocess/prompt.h"
+#include "services/preprocess/turn_audio.h"
+
+namespace shoal::preprocess {
+
+class StreamRouter;
+
+struct TurnEnd {
+  pipeline::v1::FinishReason reason = pipeline::v1::STOP;
+  uint32_t frames = 0;
+  uint32_t prompt_tokens = 0;
+};
+
+class RoutedStream : public std::enable_shared_from_this<RoutedStream> {
+ public:
+  // Called on the loop. Each may close the stream.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    // The next frames of the turn: (frames * frame_length) samples and (frames, num_codebooks)
+    // codes.
+    virtual void OnAudio(absl::Span<const float> pcm, absl::Span<const int32_t> codes) = 0;
+    virtual void OnTurnEnd(const TurnEnd& end) = 0;
+    virtual void OnStreamFailed(const absl::Status& status) = 0;
+  };
+
+  ~RoutedStream();
+
+  // Generates and speaks the next turn. REQUIRES: no turn is running.
+  void Speak(Prompt prompt, const pipeline::v1::Sampling& sampling);
+
+  // Frees everything in the stages. The listener hears nothing more.
+  void Close();
+
+  const std::string& name() const { return name_; }  // 32 hexadecimal digits, for logs
+
+ private:
+  friend class StreamRouter;
+  enum class DecodeState { kNone, kAsked, kReady };
+  struct Turn {
+    Prompt prompt;  // kept until the engine has accepted it
+    pipeline::v1::Sampling sampling;
+    uint64_t engine = 0;  // incarnation; 0 = none yet
+    bool accepted = false;
+    std::set<uint64_t> refused;  // engines that were too busy
+    TurnAudio audio;
+    std::optional<pipeline::v1::Event::Finished> finished;
+  };
+
+  RoutedStream(StreamRouter* router, Listener* listener, pipeline::v1::Priority priority,
+               uint64_t high, uint64_t low);
+
+  // From the router.
+  absl::Status OpenDecoder();
+  void OnMessage(uint64_t from, transport::Message message);
+  void OnPeerDown(uint64_t incarnation, absl::string_view why);
+
+  void OnAudio(transport::Message message);
+  void OnVocoderEvent(const pipeline::v1::Event& event);
+  void OnEngineEvent(const pipeline::v1::Event& event);
+  void OnRefused(pipeline::v1::Stage stage, const pipeline::v1::Event::Failed& failed);
+
+  absl::Status SubmitTurn();
+  void SubmitOrWait();
+  void SendCancel(uint64_t incarnation, uint32_t turn);
+  void ReleaseEngine();
+  void CloseTurnIfComplete();
+  void WatchSilence();
+  void WatchGap();
+  void Fail(absl::Status status);
+  void FailLost(absl::string_view stage, const char* reason, absl::string_view why);
+  // Whether a client may simply ask again, in words.
+  std::string RetryAdvice() const;
+  bool IsCurrent(uint32_t turn, uint32_t attempt) const;
+  void CountUnexpected();
+
+  StreamRouter* const router_;
+  Listener* listener_;  // null once closed
+  const pipeline::v1::Priority priority_;
+  const uint64_t high_, low_;
+  const std::string name_;
+
+  uint64_t vocoder_ = 0;  // incarnation; 0 = none
+  DecodeState decode_ = DecodeState::kNone;
+  std::set<uint64_t> refused_vocoders_;
+
+  uint32_t turn_number_ = 0;  // of turn_, or of the next one
+  std::optional<Turn> turn_;
+  bool audio_out_ = false;  // the listener has got some
+
+  FrontLoop::Timer silence_, gap_, retry_;
+};
+
+}  // namespace shoal::preprocess
+
+#endif  // SHOAL_SERVICES_PREPROCESS_ROUTED_STREAM_H_

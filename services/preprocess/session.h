@@ -1,0 +1,136 @@
+// One call of one client, from its config to its last audio: checks what comes, has recordings
+// encoded, splits text into turns, speaks them one after another, and writes the audio.
+//
+//   client ─▶ TextQueue ─▶ Conversation ─▶ RoutedStream ─▶ AudioEncoder ─▶ Outbox ─▶ client
+//
+// Lives on the front's loop, all calls included. It ends exactly once, by ClientLink::Finish;
+// afterwards it does nothing more, whatever it is told.
+#ifndef SHOAL_SERVICES_PREPROCESS_SESSION_H_
+#define SHOAL_SERVICES_PREPROCESS_SESSION_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/preprocess/audio_encoder.h"
+#include "services/preprocess/client_link.h"
+#include "services/preprocess/conversation.h"
+#include "services/preprocess/front_loop.h"
+#include "services/preprocess/front_metrics.h"
+#include "services/preprocess/front_options.h"
+#include "services/preprocess/outbox.h"
+#include "services/preprocess/prompt.h"
+#include "services/preprocess/reference_cache.h"
+#include "services/preprocess/request_check.h"
+#include "services/preprocess/session_report.h"
+#include "services/preprocess/stream_router.h"
+#include "services/preprocess/text_queue.h"
+#include "services/preprocess/worker_pool.h"
+
+namespace shoal::preprocess {
+
+// The numbers of the checkpoint that the front needs.
+struct ModelFacts {
+  std::string name;
+  uint32_t sample_rate_hz = 0;
+  uint32_t frame_length = 0;
+  uint32_t num_codebooks = 0;
+  int64_t max_seq_len = 0;
+};
+
+// What all sessions share; everything outlives them.
+struct SessionContext {
+  FrontOptions options;
+  ModelFacts model;
+  const PromptBuilder* builder = nullptr;
+  FrontLoop* loop = nullptr;
+  StreamRouter* router = nullptr;
+  ReferenceCache* references = nullptr;
+  WorkerPool* text_workers = nullptr;
+  FrontMetrics* metrics = nullptr;
+};
+
+class Session final : public std::enable_shared_from_this<Session>, private RoutedStream::Listener {
+ public:
+  enum class Kind { kStreamed, kWholeFile };
+
+  // `link` lives until Finish. `on_end` is called after that, once.
+  Session(const SessionContext* context, Kind kind, ClientLink* link,
+          std::function<void(Session*)> on_end);
+
+  // Asks for the first message.
+  void Start();
+
+  void OnRequest(absl::StatusOr<tts::v1::StreamingSynthesizeRequest> request);
+  void OnEndOfInput();
+  void OnWritten();
+  void OnClientGone();
+
+  // Ends the call with this status, if it has not ended.
+  void Fail(const absl::Status& status);
+  // Ends the call before its next turn: the process is about to leave.
+  void EndBetweenTurns();
+
+ private:
+  // RoutedStream::Listener
+  void OnAudio(absl::Span<const float> pcm, absl::Span<const int32_t> codes) override;
+  void OnTurnEnd(const TurnEnd& end) override;
+  void OnStreamFailed(const absl::Status& status) override;
+
+  absl::Status Take(tts::v1::StreamingSynthesizeRequest request);
+  absl::Status Configure(tts::v1::SynthesisConfig config);
+  absl::Status TakeFlush(const tts::v1::Flush& flush);
+  void LoadReferences();
+  void OnReference(size_t index, absl::StatusOr<SharedReference> reference);
+  void Begin();  // all references are there
+  void ReadMore();
+  void WatchText();
+
+  void Pump();  // does what can be done now
+  void PlanTurn(std::string text);
+  void OnPlan(std::unique_ptr<Conversation> conversation, absl::StatusOr<Conversation::Plan> plan);
+  void AnswerFlush(const std::string& id);
+  void EndWell();
+  void WriteAudio(AudioEncoder::Chunk chunk);
+  void Finish(const absl::Status& status);
+
+  const SessionContext* const context_;
+  const Kind kind_;
+  ClientLink* link_;  // null once finished
+  std::function<void(Session*)> on_end_;
+
+  SessionReport report_;
+  Outbox outbox_;
+  FrontLoop::Timer text_stall_, session_limit_;
+  bool reading_ = false;
+  bool input_ended_ = false;
+
+  // From the config on.
+  std::optional<SessionConfig> config_;
+  std::optional<TextQueue> text_;
+  std::optional<AudioEncoder> encoder_;
+  std::vector<SharedReference> references_;
+  size_t references_missing_ = 0;
+
+  // From Begin on.
+  bool begun_ = false;
+  std::unique_ptr<Conversation> conversation_;  // null while a worker has it
+  std::shared_ptr<RoutedStream> stream_;        // from the first turn on
+  std::string stream_name_;
+  bool turn_running_ = false;  // from its planning to its end
+  std::string turn_text_;
+  std::vector<int32_t> turn_codes_;  // (frames, num_codebooks)
+  uint32_t turn_number_ = 0;
+  uint64_t next_sequence_ = 0;  // of audio messages
+  bool leaving_ = false;        // no turn is begun any more
+  bool all_said_ = false;       // `done` is in the outbox
+};
+
+}  // namespace shoal::preprocess
+
+#endif  // SHOAL_SERVICES_PREPROCESS_SESSION_H_

@@ -1,0 +1,239 @@
+#include "tests/services/preprocess/fake_stages.h"
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+#include <utility>
+
+namespace shoal::testing {
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(20);
+
+}  // namespace
+
+std::vector<int32_t> CodesOf(uint32_t turn, uint32_t frame) {
+  return {static_cast<int32_t>((turn + frame) % 4), static_cast<int32_t>(frame % 10)};
+}
+
+float LevelOf(uint32_t turn, uint32_t frame) {
+  return static_cast<float>(1 + (turn * 64 + frame) % 4096) / 8192.0f;
+}
+
+void FakeStage::Start(pipeline::v1::Stage stage, pipeline::v1::Capacity capacity,
+                      std::vector<std::string> dial,
+                      std::function<void(uint64_t from, transport::Message)> handle) {
+  transport::Channel::Options options;
+  options.bind = "tcp://127.0.0.1:*";
+  options.dial = std::move(dial);
+  options.self.set_stage(stage);
+  *options.self.mutable_capacity() = std::move(capacity);
+  options.self.mutable_limits()->set_num_codebooks(kCodebooks);
+  options.self.mutable_limits()->set_frame_length(kFrameLength);
+  options.self.mutable_limits()->set_sample_rate_hz(kSampleRate);
+  transport::Channel::Handlers handlers;
+  handlers.up = [](const transport::Peer&) {};
+  handlers.down = [](uint64_t, absl::string_view) {};
+  handlers.message = [handle = std::move(handle)](uint64_t /*from*/, transport::Message message) {
+    const uint64_t from = message.envelope.incarnation();
+    handle(from, std::move(message));
+  };
+  std::lock_guard<std::mutex> lock(mutex_);  // a message may come before channel_ is set
+  absl::StatusOr<std::unique_ptr<transport::Channel>> channel =
+      transport::Channel::Start(std::move(options), std::move(handlers));
+  if (!channel.ok()) throw std::runtime_error(channel.status().ToString());
+  channel_ = *std::move(channel);
+}
+
+void FakeStage::Kill() {
+  std::unique_ptr<transport::Channel> dying;  // destroyed unlocked: it waits for its handlers
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    dying.swap(channel_);
+  }
+}
+
+void FakeStage::NoteCancel(const StreamKey& stream) {
+  if (std::find(cancelled_.begin(), cancelled_.end(), stream) == cancelled_.end()) {
+    cancelled_.push_back(stream);
+  }
+  changed_.notify_all();
+}
+
+bool FakeStage::AwaitCancelled(size_t streams) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  return changed_.wait_for(lock, kPatience, [&] { return cancelled_.size() >= streams; });
+}
+
+size_t FakeStage::cancelled() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return cancelled_.size();
+}
+
+void FakeStage::SendEvent(uint64_t to, const pipeline::v1::Submit& submit,
+                          pipeline::v1::Event event) {
+  transport::Message message;
+  *event.mutable_stream() = submit.stream();
+  event.set_turn(submit.turn());
+  event.set_attempt(submit.attempt());
+  *message.envelope.mutable_event() = std::move(event);
+  channel_->Send(to, std::move(message)).IgnoreError();
+}
+
+void FakeStage::SendFailed(uint64_t to, const pipeline::v1::Submit& submit, int code,
+                           const std::string& reason) {
+  pipeline::v1::Event event;
+  event.mutable_failed()->set_code(code);
+  event.mutable_failed()->set_reason(reason);
+  event.mutable_failed()->set_message("as the test asked");
+  SendEvent(to, submit, std::move(event));
+}
+
+FakeVocoder::FakeVocoder(Options options) : options_(std::move(options)) {
+  pipeline::v1::Capacity capacity;
+  capacity.set_streams(options_.streams);
+  Start(pipeline::v1::VOCODER, capacity, options_.dial,
+        [this](uint64_t from, transport::Message message) { Handle(from, std::move(message)); });
+}
+
+size_t FakeVocoder::open_streams() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return streams_.size();
+}
+
+void FakeVocoder::Handle(uint64_t from, transport::Message message) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (options_.silent || channel_ == nullptr) return;
+  const pipeline::v1::Envelope& envelope = message.envelope;
+  if (envelope.has_submit()) {
+    const pipeline::v1::Submit& submit = envelope.submit();
+    if (options_.refuse) return SendFailed(from, submit, 8, "VOCODER_FULL");
+    streams_[{submit.stream().high(), submit.stream().low()}].front = from;
+    pipeline::v1::Event accepted;
+    accepted.mutable_accepted();
+    SendEvent(from, submit, std::move(accepted));
+  } else if (envelope.has_frame()) {
+    const auto found =
+        streams_.find({envelope.frame().stream().high(), envelope.frame().stream().low()});
+    if (found != streams_.end()) Speak(&found->second, message);
+  } else if (envelope.has_cancel()) {
+    const StreamKey key = {envelope.cancel().stream().high(), envelope.cancel().stream().low()};
+    streams_.erase(key);
+    NoteCancel(key);
+  }
+}
+
+void FakeVocoder::Speak(Stream* stream, const transport::Message& message) {
+  const pipeline::v1::Frame& frame = message.envelope.frame();
+  transport::Message out;
+  pipeline::v1::Audio& audio = *out.envelope.mutable_audio();
+  *audio.mutable_stream() = frame.stream();
+  audio.set_turn(frame.turn());
+  audio.set_frame(frame.frame());
+  audio.set_first_sample(stream->samples);
+  audio.set_last(frame.last());
+  if (frame.has_codes()) {
+    const std::vector<int32_t> codes = *transport::ReadInt32(message, frame.codes(), 2);
+    const auto frames = static_cast<uint32_t>(codes.size()) / kCodebooks;
+    std::vector<float> pcm;
+    for (uint32_t i = 0; i < frames; ++i) {
+      pcm.insert(pcm.end(), kFrameLength, LevelOf(frame.turn(), frame.frame() + i));
+    }
+    transport::AttachFloat32(out, audio.mutable_pcm(), pcm, {frames * kFrameLength});
+    transport::AttachInt32(out, audio.mutable_codes(), codes, {frames, kCodebooks});
+    stream->samples += pcm.size();
+  }
+  if (!options_.rearrange) {
+    channel_->Send(stream->front, std::move(out)).IgnoreError();
+    return;
+  }
+  stream->held.push_back(std::move(out));
+  if (!frame.last()) return;
+  options_.rearrange(&stream->held);
+  for (transport::Message& held : stream->held) {
+    channel_->Send(stream->front, std::move(held)).IgnoreError();
+  }
+  stream->held.clear();
+}
+
+FakeEngine::FakeEngine(Options options) : options_(options) {
+  pipeline::v1::Capacity capacity;
+  capacity.set_streams(options_.streams);
+  capacity.set_queue(options_.queue);
+  Start(pipeline::v1::ENGINE, capacity, options_.dial,
+        [this](uint64_t from, transport::Message message) { Handle(from, std::move(message)); });
+}
+
+std::vector<FakeEngine::Request> FakeEngine::requests() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return requests_;
+}
+
+bool FakeEngine::AwaitRequests(size_t count) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  return changed_.wait_for(lock, kPatience, [&] { return requests_.size() >= count; });
+}
+
+void FakeEngine::Handle(uint64_t from, transport::Message message) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (channel_ == nullptr) return;
+  const pipeline::v1::Envelope& envelope = message.envelope;
+  if (envelope.has_cancel()) {
+    NoteCancel({envelope.cancel().stream().high(), envelope.cancel().stream().low()});
+    return;
+  }
+  if (!envelope.has_submit()) return;
+  const pipeline::v1::Submit& submit = envelope.submit();
+  if (options_.refuse || (submit.turn() > 0 && refused_ < options_.refuse_first)) {
+    ++refused_;
+    return SendFailed(from, submit, 8, "ENGINE_FULL");
+  }
+  const pipeline::v1::Generate& generate = submit.generate();
+  requests_.push_back({.turn = submit.turn(),
+                       .token_ids = *transport::ReadInt32(message, generate.token_ids(), 1),
+                       .codes = *transport::ReadInt32(message, generate.codes(), 2),
+                       .sampling = generate.sampling(),
+                       .priority = submit.priority()});
+  changed_.notify_all();
+  Generate(from, submit);
+}
+
+void FakeEngine::Generate(uint64_t from, const pipeline::v1::Submit& submit) {
+  pipeline::v1::Event accepted, started, finished;
+  accepted.mutable_accepted();
+  SendEvent(from, submit, std::move(accepted));
+  started.mutable_started();
+  SendEvent(from, submit, std::move(started));
+
+  const pipeline::v1::Peer& vocoder = submit.generate().vocoder();
+  channel_->Dial(vocoder.inbox(), vocoder.incarnation()).IgnoreError();
+  uint32_t messages = 0;
+  for (uint32_t next = 0; next <= options_.frames;) {
+    if (messages++ >= options_.stop_after) return;
+    const uint32_t count = std::min(options_.frames_per_message, options_.frames - next);
+    transport::Message message;
+    pipeline::v1::Frame& frame = *message.envelope.mutable_frame();
+    *frame.mutable_stream() = submit.stream();
+    frame.set_turn(submit.turn());
+    frame.set_frame(next);
+    frame.set_last(count == 0);
+    if (count > 0) {
+      std::vector<int32_t> codes;  // (count, num_codebooks)
+      for (uint32_t i = 0; i < count; ++i) {
+        const std::vector<int32_t> of_frame = CodesOf(submit.turn(), next + i);
+        codes.insert(codes.end(), of_frame.begin(), of_frame.end());
+      }
+      transport::AttachInt32(message, frame.mutable_codes(), codes, {count, kCodebooks});
+    }
+    channel_->Send(vocoder.incarnation(), std::move(message)).IgnoreError();
+    if (count == 0) break;
+    next += count;
+  }
+  finished.mutable_finished()->set_reason(options_.finish);
+  finished.mutable_finished()->set_frame_count(options_.frames +
+                                               static_cast<uint32_t>(options_.frame_count_error));
+  finished.mutable_finished()->set_prompt_tokens(submit.generate().prompt_length());
+  SendEvent(from, submit, std::move(finished));
+}
+
+}  // namespace shoal::testing

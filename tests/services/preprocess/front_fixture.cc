@@ -1,0 +1,130 @@
+#include "tests/services/preprocess/front_fixture.h"
+
+#include <chrono>
+#include <sstream>
+#include <stdexcept>
+
+namespace shoal::testing {
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(20);
+
+preprocess::PromptVocabulary Vocabulary() {
+  return {.semantic_start = preprocess::kSemanticStart,
+          .semantic_end = preprocess::kSemanticEnd,
+          .num_codebooks = kCodebooks,
+          .codebook_entries = 10};
+}
+
+}  // namespace
+
+absl::StatusOr<preprocess::Codes> FakeEncoder::Encode(absl::Span<const float> samples) const {
+  ++calls_;
+  std::unique_lock<std::mutex> lock(mutex_);
+  ++held_;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return !holding_; });
+  --held_;
+  if (!failure_.ok()) return failure_;
+  preprocess::Codes codes;
+  codes.frames = (static_cast<int64_t>(samples.size()) + kFrameLength - 1) / kFrameLength;
+  for (int64_t i = 0; i < codes.frames * kCodebooks; ++i) {
+    codes.values.push_back(static_cast<int32_t>(i % 4));
+  }
+  return codes;
+}
+
+void FakeEncoder::Hold() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  holding_ = true;
+}
+
+void FakeEncoder::Release() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  holding_ = false;
+  changed_.notify_all();
+}
+
+void FakeEncoder::AwaitHeld() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait(lock, [this] { return held_ > 0; });
+}
+
+FrontFixture::Options::Options() {
+  front.listen = "127.0.0.1:0";
+  front.channel.bind = "tcp://127.0.0.1:*";
+  front.model = {.name = "fake",
+                 .sample_rate_hz = kSampleRate,
+                 .frame_length = kFrameLength,
+                 .num_codebooks = kCodebooks,
+                 .max_seq_len = kMaxSeqLen};
+}
+
+FrontFixture::FrontFixture(const Options& options)
+    : tokenizer_(preprocess::SmallTokenizer()),
+      builder_(*preprocess::PromptBuilder::Create(&tokenizer_, Vocabulary())),
+      metrics_("test") {
+  for (const FakeEngine::Options& engine : options.engines) AddEngine(engine);
+  for (const FakeVocoder::Options& vocoder : options.vocoders) AddVocoder(vocoder);
+  preprocess::FrontServer::Options front = options.front;
+  for (const auto& engine : engines_) front.channel.dial.push_back(engine->inbox());
+  for (const auto& vocoder : vocoders_) front.channel.dial.push_back(vocoder->inbox());
+  absl::StatusOr<std::unique_ptr<preprocess::FrontServer>> server =
+      preprocess::FrontServer::Start(front, &builder_, &encoder_, &metrics_);
+  if (!server.ok()) throw std::runtime_error(server.status().ToString());
+  server_ = *std::move(server);
+  stub_ = Connect(server_->address());
+  health_ = grpc::health::v1::Health::NewStub(
+      grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials()));
+  if (engines_.empty() || vocoders_.empty()) return;
+  if (!AwaitHealth("", grpc::health::v1::HealthCheckResponse::SERVING)) {
+    throw std::runtime_error("the front does not serve: " + server_->NotReady());
+  }
+}
+
+FrontFixture::~FrontFixture() {
+  encoder_.Release();
+  server_.reset();
+}
+
+void FrontFixture::AddEngine(FakeEngine::Options options) {
+  engines_.push_back(std::make_unique<FakeEngine>(options));
+}
+
+void FrontFixture::AddVocoder(FakeVocoder::Options options) {
+  vocoders_.push_back(std::make_unique<FakeVocoder>(std::move(options)));
+}
+
+bool FrontFixture::AwaitHealth(const std::string& service,
+                               grpc::health::v1::HealthCheckResponse::ServingStatus status) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(service);
+  const auto watch = health_->Watch(&context, request);
+  grpc::health::v1::HealthCheckResponse response;
+  while (watch->Read(&response)) {
+    if (response.status() == status) return true;
+  }
+  return false;
+}
+
+std::string FrontFixture::Metric(const std::string& series) const {
+  std::istringstream lines(metrics_.Serialize());
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind(series + " ", 0) == 0) return line.substr(series.size() + 1);
+  }
+  return "";
+}
+
+std::vector<float> ExpectedAudio(uint32_t turns, uint32_t frames) {
+  std::vector<float> samples;
+  for (uint32_t turn = 0; turn < turns; ++turn) {
+    for (uint32_t frame = 0; frame < frames; ++frame) {
+      samples.insert(samples.end(), kFrameLength, LevelOf(turn, frame));
+    }
+  }
+  return samples;
+}
+
+}  // namespace shoal::testing

@@ -1,0 +1,90 @@
+// A whole front in this process, between gRPC clients and fake stages, all on loopback.
+#ifndef SHOAL_TESTS_SERVICES_PREPROCESS_FRONT_FIXTURE_H_
+#define SHOAL_TESTS_SERVICES_PREPROCESS_FRONT_FIXTURE_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "services/preprocess/front_server.h"
+#include "tests/services/preprocess/fake_stages.h"
+#include "tests/services/preprocess/front_client.h"
+#include "tests/services/preprocess/small_tokenizer.h"
+
+namespace shoal::testing {
+
+// Codes that follow from the recording's length; counts, fails or waits as a test asks.
+class FakeEncoder final : public preprocess::ReferenceEncoder {
+ public:
+  int sample_rate() const override { return kSampleRate; }
+  absl::StatusOr<preprocess::Codes> Encode(absl::Span<const float> samples) const override;
+
+  int calls() const { return calls_; }
+  void FailWith(absl::Status status) { failure_ = std::move(status); }
+
+  // From now on Encode waits for Release.
+  void Hold();
+  void Release();
+  // Blocks until a call waits.
+  void AwaitHeld();
+
+ private:
+  mutable std::atomic<int> calls_ = 0;
+  absl::Status failure_;
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  bool holding_ = false;
+  mutable int held_ = 0;
+};
+
+class FrontFixture {
+ public:
+  struct Options {
+    Options();
+    std::vector<FakeEngine::Options> engines = {{}};
+    std::vector<FakeVocoder::Options> vocoders = {{}};
+    preprocess::FrontServer::Options front;
+  };
+
+  // Returns when the front serves, or at once when there are no engines or no vocoders.
+  explicit FrontFixture(const Options& options = {});
+  ~FrontFixture();
+
+  preprocess::FrontServer& server() { return *server_; }
+  tts::v1::TextToSpeechService::Stub& stub() { return *stub_; }
+  FakeEngine& engine(size_t i = 0) { return *engines_[i]; }
+  FakeVocoder& vocoder(size_t i = 0) { return *vocoders_[i]; }
+  FakeEncoder& encoder() { return encoder_; }
+  const preprocess::PromptBuilder& builder() const { return builder_; }
+
+  // Blocks until the health of `service` is `status`; false after 20 s.
+  bool AwaitHealth(const std::string& service,
+                   grpc::health::v1::HealthCheckResponse::ServingStatus status);
+  // The line of /metrics that begins with `series`, without it; empty when there is none.
+  std::string Metric(const std::string& series) const;
+
+  void AddEngine(FakeEngine::Options options);
+  void AddVocoder(FakeVocoder::Options options);
+
+ private:
+  preprocess::Tokenizer tokenizer_;
+  preprocess::PromptBuilder builder_;
+  FakeEncoder encoder_;
+  service::Metrics metrics_;
+  std::unique_ptr<preprocess::FrontServer> server_;
+  std::unique_ptr<tts::v1::TextToSpeechService::Stub> stub_;
+  std::unique_ptr<grpc::health::v1::Health::Stub> health_;
+  std::vector<std::unique_ptr<FakeEngine>> engines_;
+  std::vector<std::unique_ptr<FakeVocoder>> vocoders_;
+};
+
+// What the fakes' frames of turns [0, turns) sound like, as samples.
+std::vector<float> ExpectedAudio(uint32_t turns, uint32_t frames);
+
+}  // namespace shoal::testing
+
+#endif  // SHOAL_TESTS_SERVICES_PREPROCESS_FRONT_FIXTURE_H_

@@ -9,12 +9,12 @@ namespace {
 struct Avx2 {
   using Vector = __m256;
   static constexpr int kLanes = 8;
-  // 16 registers: 5 x 2 sums leave room for two weights and a broadcast.
+  // 16 registers: 5 x 2 sums leave room for two weights and a broadcast (measured: 6 x 2 spill).
   static constexpr int kMaxRows = 5;
   static constexpr int kPanelsForManyRows = 1;
   static constexpr int kFewRows = 2;
   static constexpr int kPanelsForFewRows = 2;
-  static constexpr int kPanelsForOneRow = 4;
+  static constexpr int kPanelsForOneRow = 3;
 
   static Vector Zero() { return _mm256_setzero_ps(); }
   static Vector Load(const float* p) { return _mm256_loadu_ps(p); }

@@ -1,7 +1,6 @@
 #include "services/preprocess/bpe.h"
 
-#include <algorithm>
-#include <functional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -95,7 +94,7 @@ void Bpe::Enqueue(uint32_t left, AddedTokens added, Scratch& scratch) const {
   const Scratch::Symbol& symbol = scratch.symbols[left];
   if (symbol.next == kNone) return;
   const Merge* merge = FindMerge(symbol.id, scratch.symbols[symbol.next].id, added);
-  if (merge != nullptr) scratch.queue.push_back(static_cast<uint64_t>(merge->rank) << 32 | left);
+  if (merge != nullptr) scratch.queue.Push({merge->rank, left});
 }
 
 void Bpe::Append(absl::string_view word, AddedTokens added, Scratch& scratch,
@@ -109,21 +108,15 @@ void Bpe::Append(absl::string_view word, AddedTokens added, Scratch& scratch,
     }
   }
   std::vector<Scratch::Symbol>& symbols = scratch.symbols;
-  std::vector<uint64_t>& queue = scratch.queue;
   const uint32_t size = static_cast<uint32_t>(word.size());
   symbols.resize(size);
-  queue.clear();
   for (uint32_t i = 0; i < size; ++i) {
     symbols[i] = {byte_ids_[static_cast<uint8_t>(word[i])], i == 0 ? kNone : i - 1,
                   i + 1 == size ? kNone : i + 1};
   }
   for (uint32_t i = 0; i < size; ++i) Enqueue(i, added, scratch);
-  std::make_heap(queue.begin(), queue.end(), std::greater<>());
-  while (!queue.empty()) {
-    std::pop_heap(queue.begin(), queue.end(), std::greater<>());
-    const uint32_t rank = queue.back() >> 32;
-    const uint32_t at = static_cast<uint32_t>(queue.back());
-    queue.pop_back();
+  while (!scratch.queue.empty()) {
+    const auto [rank, at] = scratch.queue.Pop();
     Scratch::Symbol& left = symbols[at];
     if (left.id < 0 || left.next == kNone) continue;
     const uint32_t right = left.next;
@@ -135,12 +128,8 @@ void Bpe::Append(absl::string_view word, AddedTokens added, Scratch& scratch,
     left.next = symbols[right].next;
     symbols[right].id = -1;
     if (left.next != kNone) symbols[left.next].previous = at;
-    const size_t queued = queue.size();
     if (left.previous != kNone) Enqueue(left.previous, added, scratch);
     Enqueue(at, added, scratch);
-    for (size_t end = queued + 1; end <= queue.size(); ++end) {
-      std::push_heap(queue.begin(), queue.begin() + end, std::greater<>());
-    }
   }
   for (uint32_t i = 0; i != kNone; i = symbols[i].next) ids.push_back(symbols[i].id);
 }

@@ -2,7 +2,8 @@
 // the merge list.
 //
 // Immutable once built; any thread. What a call needs beside it is in the caller's Scratch. The
-// result is that of always merging the leftmost pair of the lowest rank; the time is n log n.
+// result is that of always merging the leftmost pair of the lowest rank. The time is n log n at
+// worst, and about n where the same pairs come again and again.
 #ifndef SHOAL_SERVICES_PREPROCESS_BPE_H_
 #define SHOAL_SERVICES_PREPROCESS_BPE_H_
 
@@ -18,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "services/preprocess/bpe_queue.h"
 
 namespace shoal::preprocess {
 
@@ -40,7 +42,7 @@ class Bpe {
       uint32_t previous, next;
     };
     std::vector<Symbol> symbols;
-    std::vector<uint64_t> queue;  // min-heap of rank << 32 | index of the pair's left symbol
+    PairQueue queue;
   };
 
   // `merges` are pairs of entries, first merged first. `added` are the ids that are added tokens.

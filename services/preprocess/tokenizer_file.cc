@@ -1,105 +1,26 @@
 #include "services/preprocess/tokenizer_file.h"
 
 #include <cstdint>
-#include <initializer_list>
-#include <limits>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "nlohmann/json.hpp"
+#include "services/preprocess/tokenizer_json.h"
 
 namespace shoal::preprocess {
 namespace {
 
 using Json = nlohmann::json;
-
-// A value and where it stands, e.g. "model.merges[3]".
-struct Node {
-  const Json* value;
-  std::string path;
-};
-
-// Reads values and keeps the first thing that is wrong; after it every value reads as empty.
-class Reader {
- public:
-  absl::Status status() const { return status_; }
-
-  void Fail(const Node& node, absl::string_view what) {
-    if (status_.ok()) {
-      status_ = absl::InvalidArgumentError(
-          absl::StrCat(node.path.empty() ? "the file" : node.path, ": ", what));
-    }
-  }
-
-  // The object's member, or null when there is none.
-  Node Member(const Node& object, const char* key) {
-    static const Json null;
-    const std::string path = object.path.empty() ? key : absl::StrCat(object.path, ".", key);
-    if (!object.value->is_object()) {
-      Fail(object, "expected an object");
-      return {&null, path};
-    }
-    const auto found = object.value->find(key);
-    return {found == object.value->end() ? &null : &*found, path};
-  }
-
-  std::vector<Node> Elements(const Node& array) {
-    std::vector<Node> elements;
-    if (!array.value->is_array()) Fail(array, "expected an array");
-    if (!status_.ok()) return elements;
-    elements.reserve(array.value->size());
-    for (size_t i = 0; i < array.value->size(); ++i) {
-      elements.push_back({&(*array.value)[i], absl::StrCat(array.path, "[", i, "]")});
-    }
-    return elements;
-  }
-
-  void RefuseOtherKeys(const Node& object, std::initializer_list<absl::string_view> known) {
-    if (!object.value->is_object()) return Fail(object, "expected an object");
-    for (const auto& item : object.value->items()) {
-      bool is_known = false;
-      for (const absl::string_view key : known) is_known |= key == item.key();
-      if (!is_known) Fail(Member(object, item.key().c_str()), "unknown key");
-    }
-  }
-
-  bool Bool(const Node& node) {
-    if (!node.value->is_boolean()) Fail(node, "expected true or false");
-    return status_.ok() && node.value->get<bool>();
-  }
-  bool BoolOr(const Node& node, bool absent) { return node.value->is_null() ? absent : Bool(node); }
-
-  std::string String(const Node& node) {
-    if (!node.value->is_string()) Fail(node, "expected a string");
-    return status_.ok() ? node.value->get<std::string>() : std::string();
-  }
-
-  int32_t Id(const Node& node) {
-    const bool fits = node.value->is_number_unsigned() &&
-                      node.value->get<uint64_t>() < std::numeric_limits<int32_t>::max();
-    if (!fits) Fail(node, "expected a token id, a whole number from 0 to 2147483646");
-    return status_.ok() ? node.value->get<int32_t>() : 0;
-  }
-
-  // Something that is not supported unless it is absent, null or `neutral`.
-  void RequireUnset(const Node& node, const Json& neutral = nullptr) {
-    if (!node.value->is_null() && *node.value != neutral) {
-      Fail(node,
-           absl::StrCat("not supported, expected ", neutral.is_null() ? "null" : neutral.dump()));
-    }
-  }
-
- private:
-  absl::Status status_;
-};
+using Node = JsonNode;
+using Reader = JsonReader;
 
 void ReadAddedTokens(Reader& reader, const Node& node, TokenizerFile& file) {
   for (const Node& element : reader.Elements(node)) {
     reader.RefuseOtherKeys(
         element, {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
     AddedToken token;
-    token.id = reader.Id(reader.Member(element, "id"));
+    token.id = reader.TokenId(reader.Member(element, "id"));
     token.content = reader.String(reader.Member(element, "content"));
     token.single_word = reader.Bool(reader.Member(element, "single_word"));
     token.lstrip = reader.Bool(reader.Member(element, "lstrip"));
@@ -281,7 +202,7 @@ void ReadModel(Reader& reader, const Node& node, TokenizerFile& file) {
   file.vocabulary.reserve(vocab.value->size());
   for (const auto& item : vocab.value->items()) {
     const Node entry = {&item.value(), "model.vocab"};
-    file.vocabulary.emplace(item.key(), reader.Id(entry));
+    file.vocabulary.emplace(item.key(), reader.TokenId(entry));
   }
   ReadMerges(reader, reader.Member(node, "merges"), file);
 }

@@ -2,7 +2,7 @@ shoal_library(small_tokenizer DIR tests/services/preprocess
   SOURCES small_tokenizer.cc
   DEPS preprocess_text)
 shoal_test(preprocess_text_test
-  SOURCES bpe_test.cc pre_tokenizer_test.cc pre_tokenizer_pattern_test.cc prompt_test.cc
+  SOURCES bpe_test.cc bpe_queue_test.cc pre_tokenizer_test.cc pre_tokenizer_pattern_test.cc prompt_test.cc
           text_splitter_test.cc text_splitter_boundaries_test.cc tokenizer_test.cc
           tokenizer_added_tokens_test.cc tokenizer_file_test.cc tokenizer_nfc_test.cc turns_test.cc
           utf8_test.cc

@@ -72,7 +72,8 @@ void Session::OnRequest(absl::StatusOr<tts::v1::StreamingSynthesizeRequest> requ
 absl::Status Session::Take(tts::v1::StreamingSynthesizeRequest request) {
   using Request = tts::v1::StreamingSynthesizeRequest;
   const auto before_config = [&](absl::string_view what) {
-    return InvalidField(what, "came before config; expected config as the first message",
+    return InvalidField("config",
+                        absl::StrCat(what, " came first; expected config as the first message"),
                         reason::kConfigMissing);
   };
   switch (request.request_case()) {

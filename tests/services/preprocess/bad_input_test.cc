@@ -186,12 +186,12 @@ TEST(BadInput, TheOrderOfMessages) {
   {
     SpeechCall call(front.stub());
     call.Text("Hello.");
-    expect(call, "text", "CONFIG_MISSING");
+    expect(call, "config", "CONFIG_MISSING");
   }
   {
     SpeechCall call(front.stub());
     call.Flush("x");
-    expect(call, "flush", "CONFIG_MISSING");
+    expect(call, "config", "CONFIG_MISSING");
   }
   {
     SpeechCall call(front.stub());

@@ -1,0 +1,40 @@
+// How far a synthesis is, in a line: while it runs on a terminal, and at its end always. Used by
+// one thread.
+#ifndef SHOAL_CLIENT_PROGRESS_H_
+#define SHOAL_CLIENT_PROGRESS_H_
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <string>
+
+namespace shoal::client {
+
+class Progress {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // `live`: the output is a terminal, on which a line can be written over.
+  Progress(std::FILE* out, bool live) : out_(out), live_(live) {}
+
+  // The first text is on its way.
+  void OnText(Clock::time_point now);
+  void OnAudio(Clock::time_point now, double seconds);
+  // The last line. `details` follows the figures, e.g. "2 turns, seed 7".
+  void Finish(const std::string& details);
+
+  // "3.25 s of audio, RTF 0.215, first audio after 132 ms"; RTF is the time from the first text to
+  // the last audio over the audio's length.
+  std::string Figures() const;
+
+ private:
+  std::FILE* const out_;
+  const bool live_;
+  std::optional<Clock::time_point> text_, first_audio_, last_audio_, shown_;
+  double audio_seconds_ = 0;
+};
+
+}  // namespace shoal::client
+
+#endif  // SHOAL_CLIENT_PROGRESS_H_

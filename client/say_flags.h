@@ -1,0 +1,31 @@
+// The command line of `shoal say`.
+#ifndef SHOAL_CLIENT_SAY_FLAGS_H_
+#define SHOAL_CLIENT_SAY_FLAGS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/say.h"
+#include "common/service/flag_set.h"
+
+namespace shoal::client {
+
+// Texts as given. A number that is empty is left to the server: its presence counts, not its value.
+struct SayFlags {
+  std::string server = SayOptions().server;
+  std::string output, reference, transcript, request_id;
+  std::string seed, max_frames, temperature, top_p, top_k, repetition_penalty;
+  int chunk_length = 0;
+  int sample_rate = 0;
+  std::vector<std::string> words;
+};
+
+void AddSayFlags(service::FlagSet& set, SayFlags* flags);
+
+// INVALID_ARGUMENT or what the reference's file gives; the error names the flag.
+absl::StatusOr<SayOptions> OptionsOf(const SayFlags& flags);
+
+}  // namespace shoal::client
+
+#endif  // SHOAL_CLIENT_SAY_FLAGS_H_

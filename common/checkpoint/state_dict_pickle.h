@@ -33,7 +33,7 @@ struct PickledTensor {
 
 // The tensors at the top of the dict, in its order; entries that are no tensors are left out.
 // INVALID_ARGUMENT names what is not allowed and its byte position.
-absl::StatusOr<std::vector<PickledTensor>> ReadStateDictPickle(absl::Span<const std::byte> pickle);
+absl::StatusOr<std::vector<PickledTensor>> ReadStateDictPickle(absl::Span<const std::byte> program);
 
 }  // namespace shoal::checkpoint
 

@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "services/preprocess/tokenizer.h"
 #include "tests/support/golden.h"
 
 namespace shoal::tools {
@@ -82,6 +83,25 @@ TEST(TinyTokenizerTest, SaysItsIds) {
   EXPECT_EQ(ids.at("<|audio_pad|>"), said.audio_pad);
   EXPECT_EQ(ids.at("<|semantic:0|>"), said.semantic_start);
   EXPECT_EQ(ids.at("<|semantic:2|>"), said.semantic_start + 2);
+}
+
+TEST(TinyTokenizerTest, EncodesAnyText) {
+  const auto tokenizer = preprocess::Tokenizer::FromJson(TinyTokenizerJson(4));
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  const auto encode = [&](const std::string& text) {
+    const auto ids = tokenizer->Encode(text, preprocess::ControlTokens::kParse);
+    EXPECT_TRUE(ids.ok()) << ids.status();
+    return ids.ok() ? *ids : std::vector<int32_t>();
+  };
+  EXPECT_THAT(encode("<|im_end|>"), ::testing::ElementsAre(TinyTokens().eos));
+  EXPECT_THAT(encode("<|semantic:3|>"), ::testing::ElementsAre(TinyTokens().semantic_start + 3));
+  EXPECT_EQ(encode(" the").size(), 1u);  // merges are used
+  EXPECT_EQ(encode("user").size(), 1u);
+  EXPECT_EQ(encode("zz").size(), 2u);
+  EXPECT_EQ(encode("\u6d77\U0001f980").size(), 7u);  // bytes of what no merge knows
+  std::string every;
+  for (char c = 1; c > 0 && c < 127; ++c) every += c;
+  EXPECT_GT(encode(every).size(), 90u);
 }
 
 }  // namespace

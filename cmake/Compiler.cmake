@@ -14,11 +14,6 @@ find_program(SHOAL_CCACHE ccache)
 if(SHOAL_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${SHOAL_CCACHE})
 endif()
-find_program(SHOAL_MOLD mold)
-if(SHOAL_MOLD)
-  add_link_options(-fuse-ld=mold)
-endif()
-
 # Every machine of the last ten years has AVX2 and FMA; wider units are chosen at run time.
 add_compile_options(-march=x86-64-v3 -Wall -Wextra -Werror)
 add_compile_options(-ffp-contract=off)  # a product is fused only where the code says so

@@ -130,7 +130,7 @@ struct Outcome {
   std::string text;
 };
 
-Outcome Run(std::vector<std::string> command) {
+Outcome RunBinary(std::vector<std::string> command) {
   const std::string log = MakeScratchFolder("shoal-run") + "/log";
   command[0] = std::string(SHOAL_BINARY_DIR) + "/" + command[0];
   Process process(
@@ -142,11 +142,11 @@ Outcome Run(std::vector<std::string> command) {
 TEST(LifecycleTest, EveryBinaryExplainsItselfAndRefusesWhatItDoesNotKnow) {
   for (const std::string binary :
        {"shoal-preprocess", "shoal-ar-engine", "shoal-vocoder", "shoal", "shoal-checkpoint"}) {
-    const Outcome help = Run({binary, "--help"});
+    const Outcome help = RunBinary({binary, "--help"});
     EXPECT_EQ(help.status, 0) << binary;
     EXPECT_THAT(help.text, ::testing::HasSubstr(binary));
-    EXPECT_EQ(Run({binary, "--version"}).status, 0) << binary;
-    const Outcome wrong = Run({binary, "--no-such-flag=1"});
+    EXPECT_EQ(RunBinary({binary, "--version"}).status, 0) << binary;
+    const Outcome wrong = RunBinary({binary, "--no-such-flag=1"});
     EXPECT_EQ(wrong.status, 2) << binary;
     EXPECT_THAT(wrong.text, ::testing::HasSubstr("no-such-flag")) << binary;
     EXPECT_EQ(std::count(wrong.text.begin(), wrong.text.end(), '\n'), 1) << wrong.text;
@@ -155,7 +155,7 @@ TEST(LifecycleTest, EveryBinaryExplainsItselfAndRefusesWhatItDoesNotKnow) {
 
 TEST(LifecycleTest, AnUnusableCheckpointIsRefusedInOneLine) {
   for (const std::string binary : {"shoal-preprocess", "shoal-ar-engine", "shoal-vocoder"}) {
-    const Outcome outcome = Run({binary, "--checkpoint=/does/not/exist",
+    const Outcome outcome = RunBinary({binary, "--checkpoint=/does/not/exist",
                                  "--inbox=ipc://" + MakeScratchFolder("shoal-ipc") + "/ipc/x"});
     EXPECT_EQ(outcome.status, 2) << binary << "\n" << outcome.text;
     EXPECT_THAT(outcome.text, ::testing::HasSubstr("/does/not/exist")) << binary;

@@ -26,7 +26,8 @@ std::vector<Sample> Samples(const std::string& bytes) {
 
 std::vector<std::string> ViolatedFields(const grpc::Status& status) {
   std::vector<std::string> fields;
-  for (const auto& any : Details(status).details()) {
+  const google::rpc::Status details = Details(status);
+  for (const auto& any : details.details()) {
     google::rpc::BadRequest bad;
     if (!any.UnpackTo(&bad)) continue;
     for (const auto& violation : bad.field_violations()) fields.push_back(violation.field());
@@ -35,7 +36,8 @@ std::vector<std::string> ViolatedFields(const grpc::Status& status) {
 }
 
 std::string ErrorReason(const grpc::Status& status) {
-  for (const auto& any : Details(status).details()) {
+  const google::rpc::Status details = Details(status);
+  for (const auto& any : details.details()) {
     google::rpc::ErrorInfo info;
     if (any.UnpackTo(&info)) return info.reason();
   }

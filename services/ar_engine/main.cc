@@ -1,6 +1,8 @@
 // shoal-ar-engine: draws audio codes. Flags in, model loaded and tried, on the network, wait for a
 // signal, drain, out.
 
+#include <ATen/Parallel.h>
+
 #include <atomic>
 #include <memory>
 #include <string>
@@ -12,12 +14,12 @@
 #include "common/service/flag_set.h"
 #include "common/service/log.h"
 #include "common/service/metrics.h"
+#include "common/service/openmp_waiting.h"
 #include "common/service/shutdown.h"
 #include "common/transport/channel_metrics.h"
 #include "services/ar_engine/engine_flags.h"
 #include "services/ar_engine/engine_service.h"
 #include "services/ar_engine/model_runner.h"
-#include "services/ar_engine/openmp_environment.h"
 #include "services/ar_engine/self_check.h"
 
 namespace shoal::engine {
@@ -83,6 +85,7 @@ absl::Status Serve(const EngineFlags& flags) {
 }
 
 int Run(int argc, char** argv) {
+  service::WaitPassively(argv);
   EngineFlags flags;
   service::FlagSet flag_set("shoal-ar-engine", "Draws audio codes for the prompts of fronts.");
   AddEngineFlags(flag_set, &flags);
@@ -90,7 +93,7 @@ int Run(int argc, char** argv) {
   absl::Status status = CheckEngineFlags(flags);
   status.Update(service::SetUpLog(flags.service.log, "shoal-ar-engine"));
   if (status.ok()) {
-    SetOpenMpEnvironment(argv, flags.threads);
+    at::set_num_threads(flags.threads);
     status = Serve(flags);
   }
   if (!status.ok()) flag_set.Fail(status.message());

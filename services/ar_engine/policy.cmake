@@ -1,15 +1,15 @@
 # Policy of the engine (what runs when, in which blocks, and how a code is drawn): no torch and no
 # sockets, so it runs under sanitizers.
 shoal_library(ar_engine_policy DIR services/ar_engine
-  SOURCES block_pool.cc engine.cc sampler.cc scheduler.cc self_check.cc
-          sequence.cc
+  SOURCES block_pool.cc engine.cc sampler.cc scheduler.cc self_check.cc sequence.cc
   DEPS absl::function_ref absl::span absl::status absl::statusor absl::strings)
 
 # The engine on the pipeline network, for any FrameModel.
 shoal_library(ar_engine_service DIR services/ar_engine
   SOURCES engine_flags.cc engine_metrics.cc engine_service.cc generate_check.cc
-          openmp_environment.cc test_gate.cc turn_outlet.cc
-  DEPS ar_engine_policy checkpoint service transport proto_pipeline absl::cord absl::str_format absl::time)
+          test_gate.cc turn_outlet.cc
+  DEPS ar_engine_policy checkpoint service transport proto_pipeline absl::cord
+       absl::str_format absl::time)
 
 if(SHOAL_TORCH)
   shoal_binary(shoal-ar-engine SOURCES main.cc

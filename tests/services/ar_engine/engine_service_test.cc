@@ -14,6 +14,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "spdlog/spdlog.h"
 #include "tests/services/ar_engine/hashing_model.h"
 #include "tests/services/ar_engine/pipeline_peer.h"
 #include "tests/services/ar_engine/requests.h"
@@ -29,6 +30,8 @@ using Messages = PipelinePeer::Messages;
 
 class EngineServiceTest : public ::testing::Test {
  protected:
+  // Before any other thread, as main does it: the logger comes to be at its first use.
+  EngineServiceTest() { spdlog::set_level(spdlog::level::warn); }
   ~EngineServiceTest() override { std::remove(gate_file_.c_str()); }
 
   void Start(EngineService::Options options = {}, HashingModel::Options sizes = {}) {

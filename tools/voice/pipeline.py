@@ -17,6 +17,7 @@ import encode
 import evaluate
 import export
 import plan as plans
+import release
 import trainer
 from state import STATE, saved_modules, trained_models
 from train_ar import ArStage, Utterances
@@ -84,8 +85,12 @@ def run_score(plan, state, until=None):
         print(json.dumps(evaluate.measure(what, plan, state, evaluate.held_out_lines())[0]), flush=True)
 
 
+def run_release(plan, state, until=None):
+    release.release(plan, state)
+
+
 STAGES = dict(corpus=run_corpus, tokens=run_tokens, decoder=run_decoder, gate=run_gate, codes=run_codes, ar=run_ar,
-              encoder=run_encoder, export=run_export, score=run_score)
+              encoder=run_encoder, export=run_export, score=run_score, release=run_release)
 
 
 def main():

@@ -50,6 +50,7 @@ DEFAULT = dict(
     decoder=dict(steps=12000, lr=6e-4, discriminator_lr=3e-4, batch=12, samples=25600, cut_steps=50, joint_from=1500,
                  adversarial_from=2500, discriminator_channels=16, mel_weight=15.0, matching_weight=2.0, bf16=True),
     gate_cer=0.10,  # reconstructions must be understood before the transformer is trained
+    release=dict(cer=0.15, wer=0.30),  # the worst speech that may become models/default
     encoder=dict(steps=6000, lr=3e-4, batch=12, samples=20480, bf16=True),
     ar=dict(steps=16000, lr=1e-3, tokens=2400, first_longest=130, longer_per_step=0.3, longest=620, longest_sequence=1200,
             turns=[1, 1, 1, 2, 3], turns_from=2000, noise=0.08, references=0.1, speaker_tags=0.1, fast_share=0.5,

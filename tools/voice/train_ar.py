@@ -17,6 +17,7 @@ from ar import DualAR
 from trainer import Stage
 
 IGNORE = -100
+ROUND = 32  # lengths come in multiples: products are compiled and their memory kept per shape
 
 
 class Utterances:
@@ -70,7 +71,7 @@ class Batch:
     """Padded sequences as tensors."""
 
     def __init__(self, sequences, next_codes):
-        length = max(len(s.ids) for s in sequences)
+        length = -(-max(len(s.ids) for s in sequences) // ROUND) * ROUND
         put = lambda rows, fill: torch.tensor([r + [fill] * (length - len(r)) for r in rows])
         self.ids = put([s.ids for s in sequences], prompts.PAD)
         self.targets = put([s.targets for s in sequences], IGNORE)
@@ -154,7 +155,7 @@ class ArStage(Stage):
             logits = self.model.semantic_logits(hidden[asked]).float()
             chosen, codes = hidden[spoken], b.next_codes
             if share < 1:
-                some = torch.randperm(len(codes))[:max(4, int(len(codes) * share))]
+                some = torch.randperm(len(codes))[:max(ROUND, int(len(codes) * share) // ROUND * ROUND)]
                 chosen, codes = chosen[some], codes[some]
             residual = self.model.fast(chosen, codes).float()
         semantic = F.cross_entropy(logits, b.targets[asked])

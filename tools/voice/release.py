@@ -1,0 +1,67 @@
+"""Makes models/default from an exported checkpoint, if its measured speech is good enough.
+
+A model is released only with figures of the very steps it was exported at: run stages `export` and `score` first.
+"""
+
+import json
+import os
+import shutil
+
+import curves
+from evaluate import progress
+from state import KIT
+
+ROOT = os.path.dirname(os.path.dirname(KIT))
+FILES = ("config.json", "model.safetensors", "codec.json", "codec.safetensors", "tokenizer.json")
+MOST_BYTES = 30_000_000
+
+CARD = """# Default voice
+
+A small English voice for Shoal: one synthetic speaker, 16 kHz, {parameters:.1f} million parameters, {megabytes:.1f} MB.
+Trained from nothing by `tools/voice/train` (see there); no recording of a person and no other model's weights went into it.
+
+| measured with `tools/voice/evaluate.py` on {sentences} sentences that are not in the training texts | word errors | character errors |
+|---|---|---|
+| the teacher (Flite, voice `rms`) | {teacher[wer]:.1%} | {teacher[cer]:.1%} |
+| the teacher through this codec | {codec[wer]:.1%} | {codec[cer]:.1%} |
+| this model's speech | {speech[wer]:.1%} | {speech[cer]:.1%} |
+
+Errors are those of pocketsphinx with its English model, which makes errors of its own; figures compare, they are no
+absolute measure. CPU minutes of training: {minutes:.0f}.
+
+- It speaks English text: words, numbers in digits or in words, questions. Other languages, `[tags]` and speaker tags are
+  read over or read wrong.
+- It keeps its own voice: reference audio is accepted and does not change it.
+- It sounds synthetic. It is meant for trying and testing the server, not for products.
+
+Licence: Apache-2.0, as the rest of Shoal (LICENSE). The training texts draw on Debian's `wamerican` word list (SCOWL);
+the teacher is Flite with its `rms` voice (Carnegie Mellon University, free licence).
+"""
+
+
+def latest(state, what):
+    """The last result of `what`, which must have been measured at the steps trained so far."""
+    found = [r for r in curves.read_log(os.path.join(state, "scores.jsonl")) if r["what"] == what]
+    if not found or (what != "teacher" and found[-1]["progress"] != progress(state)):
+        raise SystemExit(f"no figure for `{what}` at the present step: run stages export and score")
+    return found[-1]
+
+
+def release(plan, state, target=os.path.join(ROOT, "models", "default")):
+    results = {what: latest(state, what) for what in ("teacher", "codec", "speech")}
+    speech, bar = results["speech"], plan["release"]
+    if speech["cer"] > bar["cer"] or speech["wer"] > bar["wer"]:
+        raise SystemExit(f"speech has WER {speech['wer']} and CER {speech['cer']}; a release needs {bar}")
+    source = os.path.join(state, "export")
+    size = sum(os.path.getsize(os.path.join(source, name)) for name in FILES)
+    if size > MOST_BYTES:
+        raise SystemExit(f"the checkpoint takes {size} bytes, more than {MOST_BYTES}")
+    os.makedirs(target, exist_ok=True)
+    for name in FILES:
+        shutil.copyfile(os.path.join(source, name), os.path.join(target, name))
+    shutil.copyfile(os.path.join(ROOT, "LICENSE"), os.path.join(target, "LICENSE"))
+    weights = sum(os.path.getsize(os.path.join(source, name)) for name in FILES if name.endswith(".safetensors"))
+    with open(os.path.join(target, "README.md"), "w", encoding="utf-8") as f:
+        f.write(CARD.format(parameters=weights / 2e6, megabytes=size / 1e6, sentences=speech["sentences"],
+                            minutes=sum(m for _, m in speech["progress"].values()), **results))
+    print(f"released to {target}: {json.dumps(speech)}")

@@ -16,9 +16,10 @@
 // Everything else may be called from any thread. No handler runs after the destructor returned.
 //
 // Present limits: CURVE is not there yet, so a TCP inbox on anything but loopback is refused unless
-// allow_insecure_tcp says otherwise. ZeroMQ gathers all frames of a message before this class sees
-// it: whoever can connect can make it hold memory. Only what may be trusted that far may reach an
-// inbox: loopback, an ipc folder of mode 0700, or a network policy.
+// allow_insecure_tcp says otherwise. Peers send one frame a message, but ZeroMQ also takes messages
+// of many frames and gathers them all before this class can drop them: whoever can connect can make
+// the process hold memory. Only what may be trusted that far may reach an inbox: loopback, an ipc
+// folder of mode 0700, or what a network policy lets in.
 #ifndef SHOAL_COMMON_TRANSPORT_CHANNEL_H_
 #define SHOAL_COMMON_TRANSPORT_CHANNEL_H_
 

@@ -16,6 +16,9 @@ static_assert(std::endian::native == std::endian::little, "tensors travel little
 static_assert(sizeof(int32_t) == 4 && sizeof(float) == 4);
 
 constexpr size_t kElementBytes = 4;  // of both dtypes
+constexpr size_t kWord = 4;          // of the encoding
+
+constexpr size_t HeadBytes(size_t parts) { return (2 + parts) * kWord; }
 
 template <typename T>
 void Attach(Message& message, Tensor* where, DType dtype, absl::Span<const T> data,
@@ -97,38 +100,70 @@ bool FillsShape(const Tensor& tensor, size_t bytes) {
   return bytes % kElementBytes == 0 && elements == bytes / kElementBytes;
 }
 
-size_t ByteSize(const Message& message) {
-  size_t bytes = message.envelope.ByteSizeLong();
+size_t EncodedBytes(const Message& message) {
+  size_t bytes = HeadBytes(message.parts.size()) + message.envelope.ByteSizeLong();
   for (const std::string& part : message.parts) bytes += part.size();
   return bytes;
 }
 
 absl::Status CheckLimits(const Message& message, const MessageLimits& limits) {
-  const size_t envelope = message.envelope.ByteSizeLong();
-  size_t bytes = envelope;
-  for (const std::string& part : message.parts) bytes += part.size();
-  return CheckSizes(message.parts.size(), envelope, bytes, limits);
+  return CheckSizes(message.parts.size(), message.envelope.ByteSizeLong(), EncodedBytes(message),
+                    limits);
 }
 
-absl::StatusOr<Message> DecodeFrames(absl::Span<const absl::string_view> frames,
-                                     const MessageLimits& limits) {
-  if (frames.empty()) return absl::InvalidArgumentError("no envelope");
-  size_t bytes = 0;
-  for (const absl::string_view frame : frames) bytes += frame.size();
-  if (absl::Status status = CheckSizes(frames.size() - 1, frames[0].size(), bytes, limits);
-      !status.ok()) {
+void Encode(const Message& message, char* to) {
+  const auto put = [&](uint64_t number) {
+    const uint32_t word = static_cast<uint32_t>(number);
+    std::memcpy(to, &word, kWord);
+    to += kWord;
+  };
+  const size_t envelope_bytes = message.envelope.ByteSizeLong();
+  put(message.parts.size());
+  put(envelope_bytes);
+  for (const std::string& part : message.parts) put(part.size());
+  message.envelope.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(to));
+  to += envelope_bytes;
+  for (const std::string& part : message.parts) {
+    std::memcpy(to, part.data(), part.size());
+    to += part.size();
+  }
+}
+
+absl::StatusOr<Message> Decode(absl::string_view bytes, const MessageLimits& limits) {
+  const absl::Status broken = absl::InvalidArgumentError("its sizes are not those of its bytes");
+  const size_t total = bytes.size();
+  const auto take = [&] {
+    uint32_t word;
+    std::memcpy(&word, bytes.data(), kWord);
+    bytes.remove_prefix(kWord);
+    return word;
+  };
+  if (total < HeadBytes(0)) return broken;
+  const uint32_t parts = take();
+  const uint32_t envelope_bytes = take();
+  if (absl::Status status = CheckSizes(parts, envelope_bytes, total, limits); !status.ok()) {
     return status;
   }
+  if (total < HeadBytes(parts)) return broken;
+  std::vector<uint32_t> sizes(parts);
+  uint64_t sum = envelope_bytes;
+  for (uint32_t& size : sizes) sum += size = take();
+  if (sum != bytes.size()) return broken;
+
   Message message;
-  if (!message.envelope.ParseFromArray(frames[0].data(), static_cast<int>(frames[0].size()))) {
-    return absl::InvalidArgumentError("the first frame is no envelope");
+  if (!message.envelope.ParseFromArray(bytes.data(), static_cast<int>(envelope_bytes))) {
+    return absl::InvalidArgumentError("it begins with no envelope");
   }
   if (message.envelope.version() != kProtocolVersion) {
     return absl::UnimplementedError(absl::StrCat("protocol version ", message.envelope.version(),
                                                  ", this process speaks ", kProtocolVersion));
   }
-  message.parts.reserve(frames.size() - 1);
-  for (const absl::string_view part : frames.subspan(1)) message.parts.emplace_back(part);
+  bytes.remove_prefix(envelope_bytes);
+  message.parts.reserve(parts);
+  for (const uint32_t size : sizes) {
+    message.parts.emplace_back(bytes.substr(0, size));
+    bytes.remove_prefix(size);
+  }
   return message;
 }
 

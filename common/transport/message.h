@@ -1,7 +1,12 @@
 // A message between two processes: an envelope (pipeline.proto) and the bytes of the tensors it
-// mentions. On the wire: the serialised envelope, then one frame a tensor in the order in which the
-// envelope mentions them. Whatever arrives is hostile until CheckMessage has passed it: afterwards
-// every tensor's dtype, rank, size and place are known to be right.
+// mentions, in the order in which it mentions them. Whatever arrives is hostile until CheckMessage
+// has passed it: afterwards every tensor's dtype, rank, size and place are known to be right.
+//
+// On the wire it is one ZeroMQ frame, all numbers uint32 little-endian:
+//   parts | envelope bytes | bytes of each part | the envelope | the parts
+// One frame and not a frame a tensor, because libzmq 4.3 aborts the process or leaks when a
+// connection breaks between the frames of one message (zeromq/libzmq#3442), and because its
+// MAXMSGSIZE bounds a frame, not a message.
 //
 // Plain values; a message is used by one thread at a time.
 #ifndef SHOAL_COMMON_TRANSPORT_MESSAGE_H_
@@ -31,7 +36,7 @@ struct Message {
 struct MessageLimits {
   size_t max_parts = 8;
   size_t max_envelope_bytes = 1 << 20;
-  size_t max_message_bytes = 16 << 20;  // envelope and parts together
+  size_t max_message_bytes = 16 << 20;  // encoded
 };
 
 // Appends `data` as a part and describes it in *where, which lies in the message's envelope.
@@ -53,16 +58,15 @@ absl::StatusOr<std::vector<float>> ReadFloat32(const Message& message,
 // Whether that is exactly the size of a tensor of this shape (of either dtype).
 bool FillsShape(const pipeline::v1::Tensor& tensor, size_t bytes);
 
-size_t ByteSize(const Message& message);  // envelope and parts
-
 // OUT_OF_RANGE, naming the limit, when the message must not be sent.
 absl::Status CheckLimits(const Message& message, const MessageLimits& limits);
 
-// A message from its frames (the sender's are envelope.SerializeAsString(), then the parts). Limits
-// and version only are checked: OUT_OF_RANGE, UNIMPLEMENTED, or INVALID_ARGUMENT for what is no
-// envelope. CheckMessage comes next.
-absl::StatusOr<Message> DecodeFrames(absl::Span<const absl::string_view> frames,
-                                     const MessageLimits& limits);
+size_t EncodedBytes(const Message& message);
+void Encode(const Message& message, char* to);  // writes EncodedBytes(message)
+
+// Checks limits (OUT_OF_RANGE), version (UNIMPLEMENTED), and that it is an encoding of an envelope
+// at all (INVALID_ARGUMENT). CheckMessage comes next.
+absl::StatusOr<Message> Decode(absl::string_view bytes, const MessageLimits& limits);
 
 // A short name of the body for logs and metrics: "submit", "frame", ...; "none" without one.
 absl::string_view BodyName(const pipeline::v1::Envelope& envelope);

@@ -137,7 +137,7 @@ v1::Heartbeat Channel::Network::OwnHeartbeat() {
 
 absl::Status Channel::Network::Send(uint64_t incarnation, Message message) {
   if (absl::Status status = CheckLimits(message, options_.limits); !status.ok()) return status;
-  const size_t bytes = ByteSize(message);
+  const size_t bytes = EncodedBytes(message);
   bool wake = false;
   {
     std::lock_guard<std::mutex> lock(mutex_);

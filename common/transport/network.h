@@ -63,7 +63,6 @@ class Channel::Network final : public PeerTable::Wire {
     std::string inbox;
     uint64_t incarnation;
   };
-  enum class SendResult { kSent, kBlocked, kLost };
 
   absl::Status CheckOptions();
   void Bind();
@@ -82,14 +81,13 @@ class Channel::Network final : public PeerTable::Wire {
   bool Poll();  // false: the channel ends
   void ReceiveAll(SteadyTime now);
   bool ReceiveOne(SteadyTime now);
-  void Take(SteadyTime now, absl::Span<const absl::string_view> frames);
+  void Take(SteadyTime now, absl::string_view routing_id, absl::string_view bytes);
   void Drop(SteadyTime now, DropReason reason, absl::string_view why);
   void ReadMonitors(SteadyTime now);
   void RunCommands(SteadyTime now);
   void Flush();
   void FlushPeer(uint64_t incarnation);
-  SendResult SendOn(LinkSocket& link, absl::string_view envelope,
-                    absl::Span<const std::string> parts);
+  bool SendOn(LinkSocket& link, const Message& message);  // false: blocked
   void Wake();
 
   Options options_;

@@ -100,40 +100,33 @@ void Channel::Network::ReceiveAll(SteadyTime now) {
   }
 }
 
+// A message is two frames: the routing id that the inbox puts ahead, and the encoding.
 bool Channel::Network::ReceiveOne(SteadyTime now) {
-  std::vector<zmq::message_t> frames;
+  zmq::message_t frames[2];
   size_t count = 0;
   size_t bytes = 0;
-  bool more = true;
-  // One frame beyond the limit is kept, so that the message is found to be too large; the rest is
-  // read and forgotten.
-  const size_t keep = 1 + 1 + options_.limits.max_parts + 1;
-  for (; more; ++count) {
-    zmq::message_t frame;
-    if (zmq_msg_recv(frame.handle(), inbox_.handle(), ZMQ_DONTWAIT) < 0) {
-      if (zmq_errno() == EINTR && count > 0) continue;
-      return false;
-    }
+  for (bool more = true; more; ++count) {
+    zmq::message_t extra;
+    zmq::message_t& frame = count < 2 ? frames[count] : extra;
+    if (zmq_msg_recv(frame.handle(), inbox_.handle(), ZMQ_DONTWAIT) < 0) return false;
     bytes += frame.size();
     more = frame.more();
-    if (count < keep) frames.push_back(std::move(frame));
   }
   messages_received_.fetch_add(1, std::memory_order_relaxed);
   bytes_received_.fetch_add(bytes, std::memory_order_relaxed);
-  std::vector<absl::string_view> views;
-  for (const zmq::message_t& frame : frames) views.push_back(View(frame));
-  Take(now, views);
+  if (count == 2 && frames[0].size() == RoutingId::kBytes) {
+    Take(now, View(frames[0]), View(frames[1]));
+  } else {
+    Drop(now, DropReason::kFrames, "expected a peer's routing id and one frame");
+  }
   return true;
 }
 
-void Channel::Network::Take(SteadyTime now, absl::Span<const absl::string_view> frames) {
-  if (frames.size() < 2 || frames[0].size() != RoutingId::kBytes) {
-    return Drop(now, DropReason::kFrames, "no routing id of a peer, or no envelope");
-  }
-  absl::StatusOr<Message> message = DecodeFrames(frames.subspan(1), options_.limits);
+void Channel::Network::Take(SteadyTime now, absl::string_view routing_id, absl::string_view bytes) {
+  absl::StatusOr<Message> message = Decode(bytes, options_.limits);
   if (!message.ok()) return Drop(now, ReasonOf(message.status()), message.status().message());
   const v1::Envelope& envelope = message->envelope;
-  if (!RoutingId::Names(frames[0], envelope.incarnation())) {
+  if (!RoutingId::Names(routing_id, envelope.incarnation())) {
     return Drop(now, DropReason::kIdentity, "the connection belongs to another incarnation");
   }
   if (absl::Status status = CheckMessage(*message, model_); !status.ok()) {
@@ -145,7 +138,10 @@ void Channel::Network::Take(SteadyTime now, absl::Span<const absl::string_view> 
       return Drop(now, received.reason,
                   absl::StrCat(BodyName(envelope), received.why.empty() ? "" : ": ", received.why));
     case PeerTable::Verdict::kDeliver:
-      if (handlers_.message) handlers_.message(envelope.incarnation(), *std::move(message));
+      // Read before the message moves: arguments are evaluated in any order.
+      if (const uint64_t from = envelope.incarnation(); handlers_.message) {
+        handlers_.message(from, *std::move(message));
+      }
       return;
     case PeerTable::Verdict::kHandled:
       return;
@@ -183,8 +179,7 @@ void Channel::Network::ReadMonitors(SteadyTime now) {
     if (found == links_.end()) continue;  // closed by an earlier event
     if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
       // Makes the dealer take note of its connection: sends look only now and then.
-      [[maybe_unused]] const int events = found->second.dealer.get(zmq::sockopt::events);
-      found->second.blocked = false;
+      found->second.blocked = (found->second.dealer.get(zmq::sockopt::events) & ZMQ_POLLOUT) == 0;
       table_->LinkReady(now, id);
     } else {
       table_->LinkClosed(now, id);
@@ -254,31 +249,21 @@ void Channel::Network::Close(uint64_t link) {
 
 void Channel::Network::Send(uint64_t link, const v1::Envelope& envelope) {
   if (const auto found = links_.find(link); found != links_.end()) {
-    SendOn(found->second, envelope.SerializeAsString(), {});
+    SendOn(found->second, {envelope, {}});
   }
 }
 
-Channel::Network::SendResult Channel::Network::SendOn(LinkSocket& link, absl::string_view envelope,
-                                                      absl::Span<const std::string> parts) {
-  const auto send = [&](absl::string_view frame, bool more) {
-    return zmq_send(link.dealer.handle(), frame.data(), frame.size(),
-                    ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0;
-  };
-  if (!send(envelope, !parts.empty())) {
-    link.blocked = true;
-    return SendResult::kBlocked;
+bool Channel::Network::SendOn(LinkSocket& link, const Message& message) {
+  zmq::message_t frame(EncodedBytes(message));
+  Encode(message, frame.data<char>());
+  const size_t bytes = frame.size();
+  if (zmq_msg_send(frame.handle(), link.dealer.handle(), ZMQ_DONTWAIT) < 0) {
+    link.blocked = true;  // full, or not connected
+    return false;
   }
-  size_t bytes = envelope.size();
-  bool whole = true;
-  // When the connection goes amid a message ZeroMQ wants, and drops, the rest of it.
-  for (size_t i = 0; i < parts.size(); ++i) {
-    whole = send(parts[i], i + 1 < parts.size()) && whole;
-    bytes += parts[i].size();
-  }
-  if (!whole) return SendResult::kLost;
   messages_sent_.fetch_add(1, std::memory_order_relaxed);
   bytes_sent_.fetch_add(bytes, std::memory_order_relaxed);
-  return SendResult::kSent;
+  return true;
 }
 
 void Channel::Network::Flush() {
@@ -301,21 +286,17 @@ void Channel::Network::Flush() {
 
 void Channel::Network::FlushPeer(uint64_t incarnation) {
   std::deque<Outgoing>& sending = sending_[incarnation];
-  size_t messages = 0, bytes = 0, lost = 0;
+  size_t messages = 0, bytes = 0;
   while (!sending.empty()) {
     Outgoing& next = sending.front();
     const auto link = links_.find(table_->Address(incarnation, &next.message.envelope));
     if (link == links_.end() || link->second.blocked) break;
-    const SendResult result =
-        SendOn(link->second, next.message.envelope.SerializeAsString(), next.message.parts);
-    if (result == SendResult::kBlocked) break;
-    if (result == SendResult::kLost) ++lost;
+    if (!SendOn(link->second, next.message)) break;
     ++messages;
     bytes += next.bytes;
     sending.pop_front();
   }
   if (sending.empty()) sending_.erase(incarnation);
-  undelivered_.fetch_add(lost, std::memory_order_relaxed);
   std::lock_guard<std::mutex> lock(mutex_);
   if (const auto found = outboxes_.find(incarnation); found != outboxes_.end()) {
     found->second.messages -= messages;

@@ -14,8 +14,8 @@ namespace v1 = pipeline::v1;
 
 constexpr size_t kRememberedGivenUp = 1024;
 
-std::string Seconds(std::chrono::steady_clock::duration duration) {
-  return absl::FormatDuration(absl::FromChrono(duration));
+std::string Text(std::chrono::steady_clock::duration duration) {
+  return absl::FormatDuration(absl::Trunc(absl::FromChrono(duration), absl::Milliseconds(1)));
 }
 
 PeerTable::Received Dropped(DropReason reason, std::string why = "") {
@@ -219,7 +219,7 @@ void PeerTable::Stall(SteadyTime now, Entry& entry) {
   entry.ours = ++meetings_;
   wire_->Down(entry.peer.incarnation,
               absl::StrCat("stalled: step ", entry.peer.heartbeat.step(), " has stood still for ",
-                           Seconds(now - entry.moved)));
+                           Text(now - entry.moved)));
   SendHeartbeat(entry, OwnHeartbeat());  // it learns the new number
 }
 

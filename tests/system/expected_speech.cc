@@ -32,7 +32,7 @@ engine::SamplingParams Resolve(const tts::v1::SamplingConfig& config) {
       config.has_repetition_penalty() ? config.repetition_penalty() : 1.1f;
   params.penalty_window = 16;
   params.seed = config.seed();
-  params.residual_greedy = config.residual_sampling() != tts::v1::RESIDUAL_SAMPLED;
+  params.residual_greedy = config.residual_sampling() == tts::v1::RESIDUAL_GREEDY;
   params.filter_order = config.filter_order() == tts::v1::FILTER_FULL_SOFTMAX
                             ? engine::FilterOrder::kFullSoftmax
                             : engine::FilterOrder::kTopKFirst;

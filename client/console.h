@@ -10,8 +10,9 @@ namespace shoal::client {
 
 // Exit codes of every command.
 inline constexpr int kOk = 0;
-inline constexpr int kRefused = 1;   // the server said no, or could not be reached
-inline constexpr int kBadUsage = 2;  // the command line, or a file it names
+inline constexpr int kRefused = 1;   // the server said no, or could not be reached; or the disk
+inline constexpr int kBadUsage = 2;  // the command line, a file it names, or text that is not UTF-8
+inline constexpr int kInterrupted = 130;  // as shells report SIGINT
 
 struct Console {
   int input = STDIN_FILENO;

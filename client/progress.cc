@@ -32,15 +32,23 @@ void Progress::OnAudio(Clock::time_point now, double seconds) {
 std::string Progress::Figures() const {
   std::string figures = absl::StrFormat("%.2f s of audio", audio_seconds_);
   if (!text_ || !first_audio_ || audio_seconds_ <= 0) return figures;
-  absl::StrAppendFormat(&figures, ", RTF %.3f, first audio after %.0f ms",
-                        Seconds(*last_audio_ - *text_) / audio_seconds_,
-                        1e3 * Seconds(*first_audio_ - *text_));
+  const double seconds = Seconds(*last_audio_ - *text_);
+  absl::StrAppendFormat(&figures, " in %.2f s, RTF %.3f, first audio after %.0f ms", seconds,
+                        seconds / audio_seconds_, 1e3 * Seconds(*first_audio_ - *text_));
   return figures;
 }
 
-void Progress::Finish(const std::string& details) {
-  std::fprintf(out_, "%s%s, %s\n", live_ ? kRewind : "", Figures().c_str(), details.c_str());
+void Progress::Clear() {
+  if (shown_) std::fputs(kRewind, out_);
+  shown_.reset();
+}
+
+void Progress::Note(const std::string& line) {
+  Clear();
+  std::fprintf(out_, "%s\n", line.c_str());
   std::fflush(out_);
 }
+
+void Progress::Finish(const std::string& details) { Note(Figures() + ", " + details); }
 
 }  // namespace shoal::client

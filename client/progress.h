@@ -21,11 +21,16 @@ class Progress {
   // The first text is on its way.
   void OnText(Clock::time_point now);
   void OnAudio(Clock::time_point now, double seconds);
-  // The last line. `details` follows the figures, e.g. "2 turns, seed 7".
+
+  // Takes the live line away, so that others can print.
+  void Clear();
+  // A line that stays.
+  void Note(const std::string& line);
+  // The last line: the figures, then `details`, e.g. "seed 7 -> out.wav".
   void Finish(const std::string& details);
 
-  // "3.25 s of audio, RTF 0.215, first audio after 132 ms"; RTF is the time from the first text to
-  // the last audio over the audio's length.
+  // "3.48 s of audio in 0.61 s, RTF 0.175, first audio after 48 ms"; times are from the first text,
+  // the RTF is the time to the last audio over the audio's length.
   std::string Figures() const;
 
  private:

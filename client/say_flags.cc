@@ -1,20 +1,21 @@
 #include "client/say_flags.h"
 
 #include <cerrno>
-#include <fstream>
-#include <iterator>
+#include <cstdio>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/utf8_pieces.h"
 
 namespace shoal::client {
 namespace {
 
-absl::Status NotANumber(absl::string_view flag, const std::string& text) {
+absl::Status NotA(absl::string_view expected, absl::string_view flag, const std::string& text) {
   return absl::InvalidArgumentError(
-      absl::StrCat("--", flag, ": \"", text, "\" is not a number that fits"));
+      absl::StrCat("--", flag, ": expected ", expected, ", got \"", text, "\""));
 }
 
 // Calls set(value) when `text` is not empty.
@@ -22,7 +23,7 @@ template <typename Set>
 absl::Status SetFloat(absl::string_view flag, const std::string& text, Set set) {
   float value;
   if (text.empty()) return absl::OkStatus();
-  if (!absl::SimpleAtof(text, &value)) return NotANumber(flag, text);
+  if (!absl::SimpleAtof(text, &value)) return NotA("a number", flag, text);
   set(value);
   return absl::OkStatus();
 }
@@ -31,7 +32,9 @@ template <typename Whole, typename Set>
 absl::Status SetWhole(absl::string_view flag, const std::string& text, Set set) {
   Whole value;
   if (text.empty()) return absl::OkStatus();
-  if (!absl::SimpleAtoi(text, &value)) return NotANumber(flag, text);
+  if (!absl::SimpleAtoi(text, &value)) {
+    return NotA(absl::StrCat("a whole number >= 0 of ", 8 * sizeof(Whole), " bits"), flag, text);
+  }
   set(value);
   return absl::OkStatus();
 }
@@ -50,19 +53,40 @@ absl::Status SetSampling(const SayFlags& flags, tts::v1::SamplingConfig* samplin
   return status;
 }
 
-absl::Status SetReference(const SayFlags& flags, tts::v1::SynthesisConfig* config) {
-  if (flags.reference.empty()) {
-    if (flags.transcript.empty()) return absl::OkStatus();
-    return absl::InvalidArgumentError("--transcript: needs --reference, the recording of it");
+absl::StatusOr<std::string> ReadRecording(const std::string& path) {
+  const auto cannot = [&path] {
+    return absl::ErrnoToStatus(errno, absl::StrCat("--reference: cannot read ", path));
+  };
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
+                                                             &std::fclose);
+  if (file == nullptr) return cannot();
+  std::string bytes;
+  char block[64 << 10];
+  while (const size_t count = std::fread(block, 1, sizeof(block), file.get())) {
+    bytes.append(block, count);
   }
-  std::ifstream file(flags.reference, std::ios::binary);
-  std::string audio(std::istreambuf_iterator<char>(file), {});
-  if (!file) {
-    return absl::NotFoundError(absl::StrCat("--reference: cannot read ", flags.reference));
+  if (std::ferror(file.get()) != 0) return cannot();
+  return bytes;
+}
+
+absl::Status SetReferences(const SayFlags& flags, tts::v1::SynthesisConfig* config) {
+  std::vector<RecordingArgument> arguments = flags.recordings;
+  if (arguments.empty()) {
+    if (!flags.reference.empty()) arguments.push_back({false, flags.reference});
+    if (!flags.transcript.empty()) arguments.push_back({true, flags.transcript});
   }
-  tts::v1::Reference& reference = *config->add_references();
-  reference.set_audio(std::move(audio));
-  reference.set_transcript(flags.transcript);
+  const absl::StatusOr<std::vector<Recording>> recordings = PairRecordings(arguments);
+  if (!recordings.ok()) return recordings.status();
+  for (const Recording& recording : *recordings) {
+    if (const absl::Status status = CheckUtf8(recording.transcript); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--transcript: ", status.message()));
+    }
+    absl::StatusOr<std::string> audio = ReadRecording(recording.path);
+    if (!audio.ok()) return audio.status();
+    tts::v1::Reference& reference = *config->add_references();
+    reference.set_audio(*std::move(audio));
+    reference.set_transcript(recording.transcript);
+  }
   return absl::OkStatus();
 }
 
@@ -72,11 +96,12 @@ void AddSayFlags(service::FlagSet& set, SayFlags* flags) {
   set.AllowPositional("[TEXT...]", &flags->words);
   set.Add("server", &flags->server, "host:port of the server");
   set.Add("output", &flags->output,
-          "WAV file to write; none or -: raw 16-bit samples to the standard output");
+          "WAV file to write; none or -: the standard output, unless that is a terminal");
   set.Short('o', "output");
   set.Add("reference", &flags->reference,
-          "recording of the voice to speak in: WAV, FLAC, OGG, MP3");
-  set.Add("transcript", &flags->transcript, "what is said in the recording");
+          "recording of the voice to speak in: WAV, FLAC, OGG, MP3; may be repeated");
+  set.Add("transcript", &flags->transcript,
+          "what is said in the --reference beside it; none: unknown");
   set.Add("seed", &flags->seed, "for the same audio again; none: the server draws one");
   set.Add("max-frames", &flags->max_frames, "most frames of audio a turn; none: the server's");
   set.Add("temperature", &flags->temperature, "0 to 10; none: the server's");
@@ -84,8 +109,8 @@ void AddSayFlags(service::FlagSet& set, SayFlags* flags) {
   set.Add("top-k", &flags->top_k, "0 = off; none: the server's");
   set.Add("repetition-penalty", &flags->repetition_penalty, "1 = off; none: the server's");
   set.Add("chunk-length", &flags->chunk_length,
-          "UTF-8 bytes of a turn, 100 to 1000; 0: the server's");
-  set.Add("sample-rate", &flags->sample_rate, "Hz, 8000 to 48000; 0: the model's");
+          "UTF-8 bytes of a turn, 100 to 1000; none: the server's");
+  set.Add("sample-rate", &flags->sample_rate, "Hz, 8000 to 48000; none: the model's");
   set.Add("request-id", &flags->request_id, "label of this request in the server's log");
 }
 
@@ -93,16 +118,24 @@ absl::StatusOr<SayOptions> OptionsOf(const SayFlags& flags) {
   SayOptions options;
   options.server = flags.server;
   options.output = flags.output;
-  if (!flags.words.empty()) options.text = absl::StrJoin(flags.words, " ");
-  if (flags.chunk_length < 0) return NotANumber("chunk-length", absl::StrCat(flags.chunk_length));
-  if (flags.sample_rate < 0) return NotANumber("sample-rate", absl::StrCat(flags.sample_rate));
-  options.config.set_chunk_length(static_cast<uint32_t>(flags.chunk_length));
-  options.config.mutable_audio()->set_sample_rate_hz(static_cast<uint32_t>(flags.sample_rate));
+  if (!flags.words.empty()) {
+    options.text = absl::StrJoin(flags.words, " ");
+    if (absl::Status status = CheckUtf8(*options.text); !status.ok()) return status;
+  }
+  if (absl::Status status = CheckUtf8(flags.request_id); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--request-id: ", status.message()));
+  }
   options.config.set_request_id(flags.request_id);
+  absl::Status shape = SetWhole<uint32_t>("chunk-length", flags.chunk_length,
+                                          [&](auto v) { options.config.set_chunk_length(v); });
+  shape.Update(SetWhole<uint32_t>("sample-rate", flags.sample_rate, [&](auto v) {
+    options.config.mutable_audio()->set_sample_rate_hz(v);
+  }));
+  if (!shape.ok()) return shape;
   if (absl::Status status = SetSampling(flags, options.config.mutable_sampling()); !status.ok()) {
     return status;
   }
-  if (absl::Status status = SetReference(flags, &options.config); !status.ok()) return status;
+  if (absl::Status status = SetReferences(flags, &options.config); !status.ok()) return status;
   return options;
 }
 

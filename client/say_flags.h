@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/recording_arguments.h"
 #include "client/say.h"
 #include "common/service/flag_set.h"
 
@@ -14,10 +15,11 @@ namespace shoal::client {
 // Texts as given. A number that is empty is left to the server: its presence counts, not its value.
 struct SayFlags {
   std::string server = SayOptions().server;
-  std::string output, reference, transcript, request_id;
+  std::string output, request_id;
+  std::vector<RecordingArgument> recordings;  // of the command line
+  std::string reference, transcript;          // of the environment; the command line replaces them
   std::string seed, max_frames, temperature, top_p, top_k, repetition_penalty;
-  int chunk_length = 0;
-  int sample_rate = 0;
+  std::string chunk_length, sample_rate;
   std::vector<std::string> words;
 };
 

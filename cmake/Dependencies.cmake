@@ -36,4 +36,5 @@ target_compile_options(torch INTERFACE
   "SHELL:-idirafter ${_torch}/include" "SHELL:-idirafter ${_torch}/include/torch/csrc/api/include"
   -Wno-unused-parameter -Wno-deprecated-declarations)
 target_link_libraries(torch INTERFACE ${_torch}/lib/libtorch_cpu.so ${_torch}/lib/libc10.so)
-target_link_options(torch INTERFACE -Wl,-rpath,${_torch}/lib -Wl,--no-as-needed)
+target_link_options(torch INTERFACE -Wl,-rpath,${_torch}/lib -Wl,--no-as-needed
+  -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/hide_protobuf.map)

@@ -110,6 +110,10 @@ void VocoderService::PublishLoad() {
   metrics_.SetLoad(loop_);
   open_ = loop_.open_streams();
   busy_ = !loop_.idle();
+  if (!drain_seen_ || loop_.open_streams() > 0) return;
+  std::lock_guard<std::mutex> lock(drained_mutex_);
+  drained_ = true;
+  drained_changed_.notify_all();
 }
 
 void VocoderService::Handle(const Inbound& inbound) {
@@ -121,12 +125,9 @@ void VocoderService::Handle(const Inbound& inbound) {
       HandlePeerDown(inbound.from, inbound.why);
       break;
     case Inbound::Kind::kDrain:
+      drain_seen_ = true;
       break;
   }
-  if (!draining_ || loop_.open_streams() > 0) return;
-  std::lock_guard<std::mutex> lock(drained_mutex_);
-  drained_ = true;
-  drained_changed_.notify_all();
 }
 
 void VocoderService::HandleMessage(uint64_t from, const transport::Message& message) {

@@ -86,6 +86,7 @@ class VocoderService {
   // Owned by the model thread.
   AudioOutlet outlet_;
   DecodeLoop loop_;
+  bool drain_seen_ = false;  // everything received before Drain() is in the loop
 
   // What heartbeats say, written by the model thread.
   std::atomic<uint64_t> step_{0};
@@ -95,7 +96,7 @@ class VocoderService {
 
   std::mutex drained_mutex_;
   std::condition_variable drained_changed_;
-  bool drained_ = false;  // Drain() was seen by the model thread, and no stream is open
+  bool drained_ = false;  // the drain was seen, and no stream is open
 
   std::unique_ptr<transport::Channel> channel_;
   std::thread model_thread_;

@@ -236,5 +236,13 @@ TEST_F(VocoderServiceTest, ADrainingVocoderFinishesWhatItHas) {
   EXPECT_TRUE(service_->AwaitIdle(absl::Seconds(30)));
 }
 
+TEST_F(VocoderServiceTest, AStreamThatFailsWhileDrainingIsNotWaitedFor) {
+  OpenAndWait(1);
+  service_->Drain();
+  SendFrame(1, 0, {SummingDecoder::kPoison, 0});
+  EXPECT_EQ(AwaitFailure(1).code(), static_cast<int>(absl::StatusCode::kInternal));
+  EXPECT_TRUE(service_->AwaitIdle(absl::Seconds(30)));
+}
+
 }  // namespace
 }  // namespace shoal::vocoder

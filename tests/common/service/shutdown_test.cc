@@ -13,23 +13,26 @@ namespace {
 // Each test sends signals to its whole process, so each has a process of its own.
 
 void DrainsThenExits() {
-  auto shutdown = Shutdown::Start().value();
   std::promise<void> drained;
+  auto shutdown = Shutdown::Start().value();
   shutdown->OnSignal([&] { drained.set_value(); });
   if (shutdown->requested()) _exit(1);
   kill(getpid(), SIGTERM);
   drained.get_future().wait();
   shutdown->Wait();
-  _exit(shutdown->requested() ? 0 : 2);
+  const bool requested = shutdown->requested();
+  shutdown.reset();
+  _exit(requested ? 0 : 2);
 }
 
 void SignalBeforeTheCallbackIsNotLost() {
+  std::promise<void> drained;
   auto shutdown = Shutdown::Start().value();
   kill(getpid(), SIGINT);
   shutdown->Wait();
-  std::promise<void> drained;
   shutdown->OnSignal([&] { drained.set_value(); });
   drained.get_future().wait();
+  shutdown.reset();
   _exit(0);
 }
 

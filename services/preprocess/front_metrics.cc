@@ -10,7 +10,7 @@ namespace {
 
 constexpr char kStreamsHelp[] = "Calls that ended";
 
-constexpr std::array<const char*, 26> kReasons = {
+constexpr std::array<const char*, 27> kReasons = {
     "",
     reason::kInvalidField,
     reason::kMalformed,
@@ -37,6 +37,7 @@ constexpr std::array<const char*, 26> kReasons = {
     reason::kClientGone,
     reason::kTextStalled,
     reason::kSessionTooLong,
+    reason::kInternal,
 };
 
 }  // namespace

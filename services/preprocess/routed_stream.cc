@@ -175,7 +175,7 @@ void RoutedStream::OnMessage(uint64_t from, transport::Message message) {
 void RoutedStream::OnVocoderEvent(const pipeline::v1::Event& event) {
   if (event.has_failed()) {
     if (decode_ == DecodeState::kAsked) return OnRefused(pipeline::v1::VOCODER, event.failed());
-    return Fail(StatusOf(event.failed(), router_->limits_.retry_after));
+    return FailAsTold(event.failed());
   }
   if (!event.has_accepted() || decode_ != DecodeState::kAsked) return CountUnexpected();
   decode_ = DecodeState::kReady;
@@ -199,7 +199,7 @@ void RoutedStream::OnEngineEvent(const pipeline::v1::Event& event) {
       return CloseTurnIfComplete();
     case pipeline::v1::Event::kFailed:
       if (!turn_->accepted) return OnRefused(pipeline::v1::ENGINE, event.failed());
-      return Fail(StatusOf(event.failed(), router_->limits_.retry_after));
+      return FailAsTold(event.failed());
     case pipeline::v1::Event::KIND_NOT_SET:
       return CountUnexpected();
   }
@@ -310,6 +310,16 @@ void RoutedStream::OnPeerDown(uint64_t incarnation, absl::string_view why) {
   if (listener_ == nullptr) return;
   if (incarnation == vocoder_) return FailLost("vocoder", reason::kVocoderLost, why);
   if (turn_ && turn_->engine == incarnation) FailLost("engine", reason::kEngineLost, why);
+}
+
+void RoutedStream::FailAsTold(const pipeline::v1::Event::Failed& failed) {
+  absl::Status status = StatusOf(failed, router_->limits_.retry_after);
+  if (status.code() == absl::StatusCode::kUnavailable) {
+    status = RetryLater(status.code(), ReasonOf(status),
+                        absl::StrCat(status.message(), "; ", RetryAdvice()),
+                        router_->limits_.retry_after);
+  }
+  Fail(std::move(status));
 }
 
 void RoutedStream::FailLost(absl::string_view stage, const char* reason, absl::string_view why) {

@@ -89,6 +89,7 @@ class RoutedStream : public std::enable_shared_from_this<RoutedStream> {
   void WatchSilence();
   void WatchGap();
   void Fail(absl::Status status);
+  void FailAsTold(const pipeline::v1::Event::Failed& failed);
   void FailLost(absl::string_view stage, const char* reason, absl::string_view why);
   // Whether a client may simply ask again, in words.
   std::string RetryAdvice() const;

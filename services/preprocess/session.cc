@@ -119,7 +119,7 @@ absl::Status Session::Configure(tts::v1::SynthesisConfig config) {
                             .codec_rate = context_->model.sample_rate_hz,
                             .output_rate = checked->sample_rate_hz,
                             .streamed_header = kind_ == Kind::kStreamed});
-  if (!encoder.ok()) return WithReason(encoder.status(), reason::kInternal);
+  if (!encoder.ok()) return encoder.status();
   absl::StatusOr<TextQueue> text =
       TextQueue::Create(checked->chunk_length, context_->options.request.max_text_bytes);
   if (!text.ok()) return InvalidField("config.chunk_length", text.status().message());
@@ -271,10 +271,7 @@ void Session::OnPlan(std::unique_ptr<Conversation> conversation,
                      absl::StatusOr<Conversation::Plan> plan) {
   if (link_ == nullptr) return;
   conversation_ = std::move(conversation);
-  if (!plan.ok()) {
-    return Fail(ReasonOf(plan.status()).empty() ? WithReason(plan.status(), reason::kInternal)
-                                                : plan.status());
-  }
+  if (!plan.ok()) return Fail(plan.status());
   if (stream_ == nullptr) {
     absl::StatusOr<std::shared_ptr<RoutedStream>> stream = context_->router->Open(
         this, kind_ == Kind::kStreamed ? pipeline::v1::PLAYBACK : pipeline::v1::WHOLE_FILE);
@@ -360,7 +357,9 @@ void Session::EndBetweenTurns() {
 }
 
 void Session::Fail(const absl::Status& status) {
-  if (link_ != nullptr) Finish(status);
+  if (link_ == nullptr) return;
+  // A failure that nobody gave a reason for is a fault of this server.
+  Finish(ReasonOf(status).empty() ? WithReason(status, reason::kInternal) : status);
 }
 
 void Session::Finish(const absl::Status& status) {

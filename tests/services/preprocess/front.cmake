@@ -4,3 +4,8 @@ shoal_library(front_test_support DIR tests/services/preprocess
 shoal_test(preprocess_service_test
   SOURCES bad_input_test.cc stage_failure_test.cc tts_service_test.cc
   DEPS front_test_support audio_test_support LABELS unit)
+shoal_test(preprocess_front_test
+  SOURCES audio_encoder_test.cc conversation_test.cc errors_test.cc front_loop_test.cc outbox_test.cc
+          reference_cache_test.cc request_check_test.cc stage_peers_test.cc text_queue_test.cc
+          turn_audio_test.cc
+  DEPS front_test_support audio_test_support LABELS unit)

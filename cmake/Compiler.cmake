@@ -27,3 +27,8 @@ if(SHOAL_SANITIZE)
   add_compile_options(-fsanitize=${SHOAL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${SHOAL_SANITIZE})
 endif()
+
+# Fuzzers find their way by the coverage of the code they test, not of their own few lines.
+if(SHOAL_FUZZERS)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

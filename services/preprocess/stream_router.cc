@@ -32,9 +32,7 @@ transport::Channel::Handlers StreamRouter::handlers() {
   handlers.down = [this](uint64_t incarnation, absl::string_view why) {
     loop_->Post([this, incarnation, why = std::string(why)] { OnDown(incarnation, why); });
   };
-  handlers.message = [this](uint64_t /*from*/, transport::Message message) {
-    // The channel has checked that the envelope names the connection it came by.
-    const uint64_t from = message.envelope.incarnation();
+  handlers.message = [this](uint64_t from, transport::Message message) {
     loop_->Post([this, from, message = std::move(message)]() mutable {
       OnMessage(from, std::move(message));
     });

@@ -34,10 +34,7 @@ void FakeStage::Start(pipeline::v1::Stage stage, pipeline::v1::Capacity capacity
   transport::Channel::Handlers handlers;
   handlers.up = [](const transport::Peer&) {};
   handlers.down = [](uint64_t, absl::string_view) {};
-  handlers.message = [handle = std::move(handle)](uint64_t /*from*/, transport::Message message) {
-    const uint64_t from = message.envelope.incarnation();
-    handle(from, std::move(message));
-  };
+  handlers.message = std::move(handle);
   std::lock_guard<std::mutex> lock(mutex_);  // a message may come before channel_ is set
   absl::StatusOr<std::unique_ptr<transport::Channel>> channel =
       transport::Channel::Start(std::move(options), std::move(handlers));

@@ -11,7 +11,7 @@ import corpus
 import features
 
 
-def held_letters(folder, shards):
+def letter_deals(folder, shards):
     """Phones per letter for every word of the shards."""
     utterances = (u for s in shards for u in corpus.read_table(os.path.join(folder, f"{s:03d}")))
     return alignment.learn(alignment.word_pairs(utterances))
@@ -43,7 +43,7 @@ def encode_shards(stage, corpus_folder, out_folder, shards):
     missing = [s for s in shards if not os.path.exists(os.path.join(out_folder, f"{s:03d}.npz"))]
     if not missing:
         return
-    deals = held_letters(corpus_folder, shards)
+    deals = letter_deals(corpus_folder, shards)
     frame = stage.codec.c["frame_length"]
     for shard in missing:
         prefix = os.path.join(corpus_folder, f"{shard:03d}")

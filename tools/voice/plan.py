@@ -42,7 +42,7 @@ def _model(codec, dim, layers, heads, inner, fast_dim, fast_layers, fast_heads, 
 
 DEFAULT = dict(
     seed=1,
-    corpus=dict(shards=8, texts_per_shard=1200, audio_shards=8),
+    corpus=dict(shards=24, texts_per_shard=1200, audio_shards=8),
     delay_steps=2,  # the decoder speaks 20 ms late, so that every sample is told of from both sides
     codec=_codec(latent=192, encoder=16, decoder=256, heads=3, layers=4, inner=512, semantic=512, residual=512, stages=4,
                  rates=[4, 5, 8]),

@@ -180,9 +180,8 @@ class ArStage(Stage):
         (semantic + residual + self.plan["align_weight"] * align).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizers[0].step()
-        log = dict(semantic=semantic.detach(), residual=residual.detach(), align=align.detach(), right=right,
-                   frames=float(len(b.next_codes)))
-        return log
+        return dict(semantic=semantic.detach(), residual=residual.detach(), align=align.detach(), right=right,
+                    frames=len(b.next_codes))
 
     @torch.no_grad()
     def held_out_losses(self):

@@ -82,4 +82,6 @@ function(shoal_precompile_aten name)
     target_precompile_headers(aten_pch PRIVATE <ATen/ATen.h>)
   endif()
   target_precompile_headers(${name} REUSE_FROM aten_pch)
+  # As the header was compiled; executables would get -fPIE, and it could not be used.
+  target_compile_options(${name} PRIVATE -fPIC)
 endfunction()

@@ -10,7 +10,7 @@
 
 #include "tests/system/deployment.h"
 #include "tests/system/made_checkpoint.h"
-#include "tests/system/speech_client.h"
+#include "tests/support/speech_client.h"
 
 namespace shoal::testing {
 namespace {

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/speech_client.h"
 #include "tests/system/deployment.h"
 #include "tests/system/made_checkpoint.h"
-#include "tests/system/speech_client.h"
 
 namespace shoal::testing {
 namespace {

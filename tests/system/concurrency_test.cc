@@ -7,9 +7,9 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/speech_client.h"
 #include "tests/system/deployment.h"
 #include "tests/system/made_checkpoint.h"
-#include "tests/system/speech_client.h"
 
 namespace shoal::testing {
 namespace {
@@ -60,9 +60,9 @@ TEST(ConcurrencyTest, EightStreamsEqualTheSameStreamsAlone) {
     });
     std::ofstream(gate) << "open";
   }
-  EXPECT_GT(Between(deployment, StageName::kEngine, "shoal_batch_size", "stage=\"ar_engine\"", "7",
-                    "8"),
-            0)
+  EXPECT_GT(
+      Between(deployment, StageName::kEngine, "shoal_batch_size", "stage=\"ar_engine\"", "7", "8"),
+      0)
       << "no engine step held 8 rows:\n"
       << deployment.Get(StageName::kEngine, "/metrics");
   EXPECT_GT(Between(deployment, StageName::kVocoder, "shoal_batch_size", "stage=\"vocoder\"", "1",
@@ -82,8 +82,7 @@ TEST(ConcurrencyTest, EightStreamsEqualTheSameStreamsAlone) {
 }
 
 TEST(ConcurrencyTest, ACancelledStreamFreesItsPlaceAndHarmsNobody) {
-  Deployment deployment(
-      {.checkpoint = MadeCheckpoint({"--seed=31"}), .flags = {}});
+  Deployment deployment({.checkpoint = MadeCheckpoint({"--seed=31"}), .flags = {}});
   deployment.StartAll();
   const auto stub = Connect(deployment.front_address());
   const Speech before = Speak(*stub, ConfigOf(1), {TextOf(1)});
@@ -103,8 +102,8 @@ TEST(ConcurrencyTest, ACancelledStreamFreesItsPlaceAndHarmsNobody) {
   for (const auto& [stage, series] :
        {std::pair{StageName::kEngine, "shoal_requests_running"},
         std::pair{StageName::kVocoder, "shoal_vocoder_slots{state=\"used\"}"}}) {
-    deployment.process(stage).WaitUntil(
-        std::string(series) + " is 0 again", [&] { return deployment.Metric(stage, series) == 0; });
+    deployment.process(stage).WaitUntil(std::string(series) + " is 0 again",
+                                        [&] { return deployment.Metric(stage, series) == 0; });
   }
 }
 

@@ -62,12 +62,12 @@ std::vector<std::string> Deployment::Command(StageName stage) const {
 }
 
 void Deployment::Start(StageName stage) {
-  processes_[stage] = std::make_unique<Process>(Process::Options{
-      .command = Command(stage),
-      .environment = {{"OMP_WAIT_POLICY", "PASSIVE"}},
-      .log_file = folder_ + "/" + Name(stage) + ".log",
-      .output_file = "",
-      .input_file = ""});
+  processes_[stage] =
+      std::make_unique<Process>(Process::Options{.command = Command(stage),
+                                                 .environment = {{"OMP_WAIT_POLICY", "PASSIVE"}},
+                                                 .log_file = folder_ + "/" + Name(stage) + ".log",
+                                                 .output_file = "",
+                                                 .input_file = ""});
 }
 
 void Deployment::StartAll() {
@@ -91,18 +91,16 @@ void Deployment::Kill(StageName stage) {
   processes_.erase(stage);
 }
 
-std::string Deployment::front_address() const {
-  return "127.0.0.1:" + std::to_string(grpc_port_);
-}
+std::string Deployment::front_address() const { return "127.0.0.1:" + std::to_string(grpc_port_); }
 
 std::string Deployment::Get(StageName stage, const std::string& path, int* status) const {
   namespace http = boost::beast::http;
   boost::asio::io_context context;
   boost::beast::tcp_stream stream(context);
   boost::beast::error_code error;
-  stream.connect({boost::asio::ip::address_v4::loopback(),
-                  static_cast<uint16_t>(admin_port_.at(stage))},
-                 error);
+  stream.connect(
+      {boost::asio::ip::address_v4::loopback(), static_cast<uint16_t>(admin_port_.at(stage))},
+      error);
   if (error) return "";
   http::request<http::empty_body> request(http::verb::get, path, 11);
   request.set(http::field::host, "127.0.0.1");

@@ -17,7 +17,7 @@ enum class StageName { kPreprocess, kEngine, kVocoder };
 class Deployment {
  public:
   struct Options {
-    std::string checkpoint;  // folder
+    std::string checkpoint;                               // folder
     std::map<StageName, std::vector<std::string>> flags;  // added to what the deployment gives
   };
 

@@ -28,8 +28,7 @@ engine::SamplingParams Resolve(const tts::v1::SamplingConfig& config) {
   params.temperature = config.has_temperature() ? config.temperature() : 0.8f;
   params.top_p = config.has_top_p() ? config.top_p() : 0.8f;
   params.top_k = config.has_top_k() ? config.top_k() : 30;
-  params.repetition_penalty =
-      config.has_repetition_penalty() ? config.repetition_penalty() : 1.1f;
+  params.repetition_penalty = config.has_repetition_penalty() ? config.repetition_penalty() : 1.1f;
   params.penalty_window = 16;
   params.seed = config.seed();
   params.residual_greedy = config.residual_sampling() == tts::v1::RESIDUAL_GREEDY;
@@ -96,8 +95,7 @@ ExpectedSpeech ExpectSpeech(const std::string& checkpoint, const tts::v1::Synthe
   const reference::DualAr model(checkpoint);
   const reference::Codec codec(checkpoint);
   const auto& sizes = model.config();
-  const auto tokenizer =
-      ValueOrThrow(preprocess::Tokenizer::Load(checkpoint + "/tokenizer.json"));
+  const auto tokenizer = ValueOrThrow(preprocess::Tokenizer::Load(checkpoint + "/tokenizer.json"));
   const auto builder = ValueOrThrow(
       preprocess::PromptBuilder::Create(&tokenizer, {.semantic_start = sizes.semantic_start,
                                                      .semantic_end = sizes.semantic_end,
@@ -122,13 +120,13 @@ ExpectedSpeech ExpectSpeech(const std::string& checkpoint, const tts::v1::Synthe
   for (size_t turn = 0; turn < turns.size(); ++turn) {
     std::vector<preprocess::SpokenTurn> history;
     for (size_t i = 0; i < turn; ++i) {
-      history.push_back({.text = turns[i],
-                         .codes = {.values = spoken_codes[i], .frames = expected.frames[i]}});
+      history.push_back(
+          {.text = turns[i], .codes = {.values = spoken_codes[i], .frames = expected.frames[i]}});
     }
     const auto prompt = ValueOrThrow(builder.Build(references, history, turns[turn]));
-    const Codes frames = model.Generate(ToReference(prompt, sizes.num_codebooks),
-                                        config.sampling().max_frames(),
-                                        reference::Sampler(params, turn));
+    const Codes frames =
+        model.Generate(ToReference(prompt, sizes.num_codebooks), config.sampling().max_frames(),
+                       reference::Sampler(params, turn));
     expected.frames.push_back(frames.size());
     spoken_codes.push_back(ByCodebook(frames, sizes.num_codebooks));
     all.insert(all.end(), frames.begin(), frames.end());

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/speech_client.h"
 #include "tests/system/deployment.h"
 #include "tests/system/made_checkpoint.h"
-#include "tests/system/speech_client.h"
 
 namespace shoal::testing {
 namespace {
@@ -133,8 +133,11 @@ struct Outcome {
 Outcome RunBinary(std::vector<std::string> command) {
   const std::string log = MakeScratchFolder("shoal-run") + "/log";
   command[0] = std::string(SHOAL_BINARY_DIR) + "/" + command[0];
-  Process process(
-      {.command = command, .environment = {}, .log_file = log, .output_file = "", .input_file = ""});
+  Process process({.command = command,
+                   .environment = {},
+                   .log_file = log,
+                   .output_file = "",
+                   .input_file = ""});
   const int status = process.Wait();
   return {status, process.Log()};
 }
@@ -155,8 +158,9 @@ TEST(LifecycleTest, EveryBinaryExplainsItselfAndRefusesWhatItDoesNotKnow) {
 
 TEST(LifecycleTest, AnUnusableCheckpointIsRefusedInOneLine) {
   for (const std::string binary : {"shoal-preprocess", "shoal-ar-engine", "shoal-vocoder"}) {
-    const Outcome outcome = RunBinary({binary, "--checkpoint=/does/not/exist",
-                                 "--inbox=ipc://" + MakeScratchFolder("shoal-ipc") + "/ipc/x"});
+    const Outcome outcome =
+        RunBinary({binary, "--checkpoint=/does/not/exist",
+                   "--inbox=ipc://" + MakeScratchFolder("shoal-ipc") + "/ipc/x"});
     EXPECT_EQ(outcome.status, 2) << binary << "\n" << outcome.text;
     EXPECT_THAT(outcome.text, ::testing::HasSubstr("/does/not/exist")) << binary;
   }

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "tests/support/golden.h"
+#include "tests/support/speech_client.h"
 #include "tests/system/deployment.h"
 #include "tests/system/expected_speech.h"
 #include "tests/system/made_checkpoint.h"
-#include "tests/system/speech_client.h"
 
 namespace shoal::testing {
 namespace {
@@ -26,8 +26,8 @@ void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; 
 class PipelineTest : public ::testing::TestWithParam<Variant> {
  protected:
   void SetUp() override {
-    checkpoint_ = GetParam().make_tiny.empty() ? GoldenCheckpoint()
-                                               : MadeCheckpoint(GetParam().make_tiny);
+    checkpoint_ =
+        GetParam().make_tiny.empty() ? GoldenCheckpoint() : MadeCheckpoint(GetParam().make_tiny);
     deployment_.emplace(Deployment::Options{.checkpoint = checkpoint_, .flags = {}});
     deployment_->StartAll();
     stub_ = Connect(deployment_->front_address());
@@ -104,8 +104,9 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{"golden", {}},
         Variant{"untied_one_shard", {"--seed=11", "--untied", "--shards=1", "--codebooks=4"}},
         Variant{"project_in", {"--seed=12", "--project-in", "--rates=3,5", "--shards=1"}},
-        Variant{"fast_qk_norm", {"--seed=13", "--fast-qk-norm", "--untied", "--project-in",
-                                 "--codebooks=4", "--rates=3,5"}}),
+        Variant{"fast_qk_norm",
+                {"--seed=13", "--fast-qk-norm", "--untied", "--project-in", "--codebooks=4",
+                 "--rates=3,5"}}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <stdexcept>
 
@@ -113,17 +114,21 @@ std::string ReadFile(const std::string& path) {
   return content.str();
 }
 
+// Below the ports that the kernel gives to outgoing connections, so that none takes it meanwhile.
 int FreePort() {
-  const int socket_fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  const bool ok = bind(socket_fd, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
-                  getsockname(socket_fd, reinterpret_cast<sockaddr*>(&address), &length) == 0;
-  close(socket_fd);
-  if (!ok) throw std::runtime_error("no free port on loopback");
-  return ntohs(address.sin_port);
+  static std::mt19937 random{std::random_device{}()};
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const int port = std::uniform_int_distribution<int>(10000, 30000)(random);
+    const int socket_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const bool free = bind(socket_fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    close(socket_fd);
+    if (free) return port;
+  }
+  throw std::runtime_error("no free port on loopback");
 }
 
 std::string MakeScratchFolder(const std::string& name) {

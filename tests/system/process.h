@@ -17,11 +17,11 @@ namespace shoal::testing {
 class Process {
  public:
   struct Options {
-    std::vector<std::string> command;  // argv, the binary's path first
+    std::vector<std::string> command;                // argv, the binary's path first
     std::map<std::string, std::string> environment;  // added to the test's own
-    std::string log_file;     // gets stderr
-    std::string output_file;  // gets stdout; empty = the same as stderr
-    std::string input_file;   // stdin; empty = /dev/null
+    std::string log_file;                            // gets stderr
+    std::string output_file;                         // gets stdout; empty = the same as stderr
+    std::string input_file;                          // stdin; empty = /dev/null
   };
 
   // Throws std::runtime_error when the process cannot be started.

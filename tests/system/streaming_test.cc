@@ -7,15 +7,16 @@
 #include <string>
 
 #include "tests/support/golden.h"
+#include "tests/support/speech_client.h"
 #include "tests/system/deployment.h"
 #include "tests/system/made_checkpoint.h"
-#include "tests/system/speech_client.h"
 
 namespace shoal::testing {
 namespace {
 
-// The engine holds every sequence before it draws frame 5 until a file exists. The client makes that
-// file only after it has heard the first sample, so a pipeline that waits for the end never ends.
+// The engine holds every sequence before it draws frame 5 until a file exists. The client makes
+// that file only after it has heard the first sample, so a pipeline that waits for the end never
+// ends.
 TEST(StreamingTest, TheFirstSampleArrivesBeforeTheFifthFrameIsDrawn) {
   const std::string gate = MakeScratchFolder("shoal-gate") + "/open";
   Deployment deployment(
@@ -61,7 +62,8 @@ TEST(StreamingTest, TextMayEndAnywhereBetweenTwoCharacters) {
   config.mutable_sampling()->set_max_frames(10);
   config.mutable_sampling()->set_seed(2);
   const Speech whole = Speak(*stub, config, {"Grüße aus Köln. Schön war es dort!"});
-  const Speech pieces = Speak(*stub, config, {"Gr", "üße aus K", "ö", "ln. Schön", " war es dort!"});
+  const Speech pieces =
+      Speak(*stub, config, {"Gr", "üße aus K", "ö", "ln. Schön", " war es dort!"});
   ASSERT_TRUE(whole.status.ok()) << whole.status.error_message();
   ASSERT_TRUE(pieces.status.ok()) << pieces.status.error_message();
   EXPECT_EQ(whole.audio, pieces.audio);

@@ -12,9 +12,4 @@ if(SHOAL_TORCH)
     SOURCES generation_golden_test.cc model_golden_test.cc
     DEPS ar_engine_model ar_engine_model_testing test_support
     LABELS golden ATEN)
-
-  # As the precompiled header was: executables would be compiled with -fPIE.
-  foreach(test ar_engine_model_test ar_engine_golden_test)
-    target_compile_options(${test} PRIVATE -fPIC)
-  endforeach()
 endif()

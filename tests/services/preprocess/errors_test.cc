@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/services/preprocess/front_client.h"
+#include "tests/support/speech_client.h"
 
 namespace shoal::preprocess {
 namespace {

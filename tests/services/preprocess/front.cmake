@@ -1,6 +1,6 @@
 shoal_library(front_test_support DIR tests/services/preprocess
-  SOURCES fake_stages.cc front_client.cc front_fixture.cc
-  DEPS preprocess_front small_tokenizer proto_health transport)
+  SOURCES fake_stages.cc front_fixture.cc
+  DEPS preprocess_front small_tokenizer speech_client proto_health transport)
 shoal_test(preprocess_service_test
   SOURCES bad_input_test.cc stage_failure_test.cc tts_service_test.cc
   DEPS front_test_support audio_test_support LABELS unit)

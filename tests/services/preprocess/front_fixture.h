@@ -12,7 +12,7 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "services/preprocess/front_server.h"
 #include "tests/services/preprocess/fake_stages.h"
-#include "tests/services/preprocess/front_client.h"
+#include "tests/support/speech_client.h"
 #include "tests/services/preprocess/small_tokenizer.h"
 
 namespace shoal::testing {

@@ -1,6 +1,6 @@
 // A client of the front, for tests: one call driven step by step, or spoken and heard as a whole.
-#ifndef SHOAL_TESTS_SERVICES_PREPROCESS_FRONT_CLIENT_H_
-#define SHOAL_TESTS_SERVICES_PREPROCESS_FRONT_CLIENT_H_
+#ifndef SHOAL_TESTS_SUPPORT_SPEECH_CLIENT_H_
+#define SHOAL_TESTS_SUPPORT_SPEECH_CLIENT_H_
 
 #include <grpcpp/grpcpp.h>
 
@@ -66,4 +66,4 @@ std::unique_ptr<tts::v1::TextToSpeechService::Stub> Connect(const std::string& a
 
 }  // namespace shoal::testing
 
-#endif  // SHOAL_TESTS_SERVICES_PREPROCESS_FRONT_CLIENT_H_
+#endif  // SHOAL_TESTS_SUPPORT_SPEECH_CLIENT_H_

@@ -1,4 +1,4 @@
-#include "tests/services/preprocess/front_client.h"
+#include "tests/support/speech_client.h"
 
 #include <chrono>
 #include <cstring>

@@ -62,11 +62,11 @@ def save(stage, folder, step, cpu_seconds):
 
 
 def trim_log(path, step):
-    """Drops lines of updates that were made after the last save and will be made again."""
+    """Drops lines of updates that were made after the last save and will be made again, and a line cut short."""
     if not os.path.exists(path):
         return
     with open(path) as f:
-        lines = [line for line in f if json.loads(line)["step"] <= step]
+        lines = [line for line in f if line.endswith("\n") and json.loads(line)["step"] <= step]
     with open(path, "w") as f:
         f.writelines(lines)
 

@@ -36,9 +36,15 @@ Array FoldWeightNorm(const Array& g, const Array& v) {
 
 }  // namespace
 
-Codec::Codec(const std::string& directory)
+Codec::Codec(const std::string& directory, Tap tap)
     : config_(ValueOrThrow(checkpoint::LoadCodecConfig(directory))),
-      store_(ValueOrThrow(checkpoint::TensorStore::Open(directory, "codec"))) {}
+      store_(ValueOrThrow(checkpoint::TensorStore::Open(directory, "codec"))),
+      tap_(std::move(tap)) {}
+
+Array Codec::Report(const std::string& stage, Array output) const {
+  if (tap_) tap_(stage, output);
+  return output;
+}
 
 Array Codec::LoadConvWeight(const std::string& name, std::vector<int64_t> shape) const {
   if (store_.Has(name + ".weight")) return Load(store_, name + ".weight", shape);
@@ -144,8 +150,8 @@ Array Codec::ConvNext(const std::string& name, const Array& x) const {
   return y;
 }
 
-Array Codec::Transformer(const std::string& name,
-                         const checkpoint::CodecTransformerConfig& config, const Array& x) const {
+Array Codec::Transformer(const std::string& name, const checkpoint::CodecTransformerConfig& config,
+                         const Array& x) const {
   const int64_t latent = x.size(0);
   Array y = Transposed(x);
   if (config.dim != latent) {
@@ -165,7 +171,7 @@ Array Codec::Transformer(const std::string& name,
 
 Array Codec::Encoder(const Array& x) const {
   int64_t channels = config_.encoder_dim;
-  Array y = Conv("encoder.block.0.conv", x, channels, 7, 1, 1, 1);
+  Array y = Report("encoder.block.0", Conv("encoder.block.0.conv", x, channels, 7, 1, 1, 1));
   int64_t index = 1;
   for (const int64_t rate : config_.encoder_rates) {
     const std::string block = At("encoder.block", index);
@@ -178,15 +184,17 @@ Array Codec::Encoder(const Array& x) const {
     if (config_.encoder_transformer && config_.encoder_transformer->block == index) {
       y = Transformer(block + ".block.5", config_.encoder_transformer->transformer, y);
     }
+    y = Report(block, y);
     ++index;
   }
-  y = Snake(At("encoder.block", index), y);
-  return Conv(At("encoder.block", index + 1) + ".conv", y, config_.latent_dim, 3, 1, 1, 1);
+  y = Report(At("encoder.block", index), Snake(At("encoder.block", index), y));
+  const std::string last = At("encoder.block", index + 1);
+  return Report(last, Conv(last + ".conv", y, config_.latent_dim, 3, 1, 1, 1));
 }
 
 Array Codec::Decoder(const Array& x) const {
   int64_t channels = config_.decoder_dim;
-  Array y = Conv("decoder.model.0.conv", x, channels, 7, 1, 1, 1);
+  Array y = Report("decoder.model.0", Conv("decoder.model.0.conv", x, channels, 7, 1, 1, 1));
   int64_t index = 1;
   for (const int64_t rate : config_.decoder_rates) {
     const std::string block = At("decoder.model", index);
@@ -195,13 +203,14 @@ Array Codec::Decoder(const Array& x) const {
     y = TransposedConv(block + ".block.1.conv", y, channels, 2 * rate, rate);
     y = ResidualUnit(block + ".block.2", y, 1);
     y = ResidualUnit(block + ".block.3", y, 3);
-    y = ResidualUnit(block + ".block.4", y, 9);
+    y = Report(block, ResidualUnit(block + ".block.4", y, 9));
     ++index;
   }
-  y = Snake(At("decoder.model", index), y);
-  y = Conv(At("decoder.model", index + 1) + ".conv", y, 1, 7, 1, 1, 1);
+  y = Report(At("decoder.model", index), Snake(At("decoder.model", index), y));
+  const std::string last = At("decoder.model", index + 1);
+  y = Report(last, Conv(last + ".conv", y, 1, 7, 1, 1, 1));
   for (double& sample : y.data) sample = std::tanh(sample);
-  return y;
+  return Report(At("decoder.model", index + 2), y);
 }
 
 std::string Codec::QuantizerName(int64_t codebook) const {
@@ -220,16 +229,15 @@ Array Codec::Projection(const std::string& name, const Array& x, int64_t out) co
   return MatMulTransposed(x, weight, Load(store_, name + ".bias", {out}));
 }
 
-// z (frames, channels) -> the entry with the largest cosine.
-std::vector<int64_t> Codec::NearestEntries(const std::string& name, const Array& z,
-                                           int64_t entries) const {
+// latent (frames, width) -> the entry with the largest cosine.
+Codec::Nearest Codec::NearestEntries(const std::string& name, const Array& latent,
+                                     int64_t entries) const {
   const int64_t width = config_.quantizer.codebook_dim;
-  const Array latent = Projection(name + ".in_proj", z, width);
   const Array codebook = Load(store_, name + ".codebook.weight", {entries, width});
-  std::vector<int64_t> indices;
-  for (int64_t n = 0; n < z.size(0); ++n) {
+  Nearest nearest;
+  for (int64_t n = 0; n < latent.size(0); ++n) {
     int64_t best = 0;
-    double best_cosine = -2;
+    double best_cosine = -2, second_cosine = -2;
     for (int64_t e = 0; e < entries; ++e) {
       double dot = 0, squares = 0, own = 0;
       for (int64_t i = 0; i < width; ++i) {
@@ -239,13 +247,17 @@ std::vector<int64_t> Codec::NearestEntries(const std::string& name, const Array&
       }
       const double cosine = dot / std::sqrt(squares) / std::sqrt(own);
       if (cosine > best_cosine) {
+        second_cosine = best_cosine;
         best_cosine = cosine;
         best = e;
+      } else {
+        second_cosine = std::max(second_cosine, cosine);
       }
     }
-    indices.push_back(best);
+    nearest.entries.push_back(best);
+    nearest.margins.push_back(2 * (best_cosine - second_cosine));  // of unit vectors
   }
-  return indices;
+  return nearest;
 }
 
 // -> (frames, channels)
@@ -260,7 +272,8 @@ Array Codec::LookUp(const std::string& name, const std::vector<int64_t>& indices
   return Projection(name + ".out_proj", x, config_.quantizer.input_dim);
 }
 
-std::vector<std::vector<int64_t>> Codec::Encode(const std::vector<float>& samples) const {
+std::vector<std::vector<int64_t>> Codec::Encode(const std::vector<float>& samples,
+                                                std::vector<std::vector<double>>* margins) const {
   const int64_t frame_length = config_.frame_length;
   const int64_t frames = (samples.size() + frame_length - 1) / frame_length;
   Array x({1, frames * frame_length});
@@ -270,16 +283,31 @@ std::vector<std::vector<int64_t>> Codec::Encode(const std::vector<float>& sample
     const std::string name = At("quantizer.downsample", i);
     const int64_t factor = config_.quantizer.downsample_factor[i];
     z = Conv(name + ".0.conv", z, z.size(0), factor, 1, factor, 1);
-    z = ConvNext(name + ".1", z);
+    z = Report(At("downsample", i), ConvNext(name + ".1", z));
   }
-  z = Transposed(Transformer("quantizer.pre_module", config_.quantizer_transformer, z));
+  z = Transformer("quantizer.pre_module", config_.quantizer_transformer, z);
+  z = Transposed(Report("pre_module", z));
   std::vector<std::vector<int64_t>> codes(frames);
+  Array latents({0, frames}), residual({frames, z.size(1)});
   for (int64_t k = 0; k < config_.num_codebooks(); ++k) {
-    const auto indices = NearestEntries(QuantizerName(k), z, Entries(k));
-    const Array quantised = LookUp(QuantizerName(k), indices, Entries(k));
+    const Array latent =
+        Projection(QuantizerName(k) + ".in_proj", z, config_.quantizer.codebook_dim);
+    const Nearest nearest = NearestEntries(QuantizerName(k), latent, Entries(k));
+    const Array quantised = LookUp(QuantizerName(k), nearest.entries, Entries(k));
     for (size_t i = 0; i < z.data.size(); ++i) z.data[i] -= quantised.data[i];
-    for (int64_t n = 0; n < frames; ++n) codes[n].push_back(indices[n]);
+    for (int64_t n = 0; n < frames; ++n) codes[n].push_back(nearest.entries[n]);
+    if (margins != nullptr) margins->push_back(nearest.margins);
+    if (k == 0) {
+      Report("semantic_z", Transposed(quantised));
+      continue;
+    }
+    AddInPlace(residual, quantised);
+    const Array rows = Transposed(latent);
+    latents.data.insert(latents.data.end(), rows.data.begin(), rows.data.end());
+    latents.shape[0] += rows.size(0);
   }
+  Report("residual_z", Transposed(residual));
+  Report("residual_latents", latents);
   return codes;
 }
 
@@ -290,13 +318,15 @@ std::vector<float> Codec::Decode(const std::vector<std::vector<int64_t>>& codes)
     for (const auto& frame : codes) indices.push_back(frame.at(k));
     AddInPlace(z, LookUp(QuantizerName(k), indices, Entries(k)));
   }
-  z = Transformer("quantizer.post_module", config_.quantizer_transformer, Transposed(z));
+  z = Report("decode.quantised", Transposed(z));
+  z = Report("decode.post_module",
+             Transformer("quantizer.post_module", config_.quantizer_transformer, z));
   const auto& factors = config_.quantizer.downsample_factor;
   for (size_t i = 0; i < factors.size(); ++i) {
     const std::string name = At("quantizer.upsample", i);
     const int64_t factor = factors[factors.size() - 1 - i];
     z = TransposedConv(name + ".0.conv", z, z.size(0), factor, factor);
-    z = ConvNext(name + ".1", z);
+    z = Report(At("decode.upsample", i), ConvNext(name + ".1", z));
   }
   const Array samples = Decoder(z);
   return {samples.data.begin(), samples.data.end()};

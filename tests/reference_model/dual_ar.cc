@@ -64,8 +64,7 @@ Array DualAr::Embed(const Prompt& prompt) const {
     std::copy_n(text_embedding_.row(token), x.size(1), x.row(n));
     if (token < config_.semantic_start || token > config_.semantic_end) continue;
     for (int64_t k = 0; k < config_.num_codebooks; ++k) {
-      const double* code =
-          code_embedding_.row(prompt.codes[n][k] + k * config_.audio.vocab_size);
+      const double* code = code_embedding_.row(prompt.codes[n][k] + k * config_.audio.vocab_size);
       for (int64_t i = 0; i < x.size(1); ++i) x.row(n)[i] += code[i];
     }
     for (int64_t i = 0; i < x.size(1); ++i) {
@@ -75,10 +74,14 @@ Array DualAr::Embed(const Prompt& prompt) const {
   return x;
 }
 
+std::vector<Array> DualAr::Layers(const Prompt& prompt) const {
+  std::vector<Array> outputs = {Embed(prompt)};
+  for (const Block& layer : layers_) outputs.push_back(Forward(layer, outputs.back()));
+  return outputs;
+}
+
 Array DualAr::Hidden(const Prompt& prompt) const {
-  Array x = Embed(prompt);
-  for (const Block& layer : layers_) x = Forward(layer, x);
-  return RmsNorm(x, norm_, config_.text.norm_eps);
+  return RmsNorm(Layers(prompt).back(), norm_, config_.text.norm_eps);
 }
 
 std::vector<double> DualAr::SemanticLogits(const double* hidden) const {

@@ -33,6 +33,9 @@ class DualAr {
 
   const checkpoint::ModelConfig& config() const { return config_; }
 
+  // (positions, dim) each: the embedding, then the output of every layer.
+  std::vector<Array> Layers(const Prompt& prompt) const;
+
   // (positions, dim), after the final norm.
   Array Hidden(const Prompt& prompt) const;
 
@@ -40,8 +43,7 @@ class DualAr {
   std::vector<double> SemanticLogits(const double* hidden) const;
 
   // Logits of codebook `codes.size()`, given the hidden state and the frame's codes before it.
-  std::vector<double> ResidualLogits(const double* hidden,
-                                     const std::vector<int64_t>& codes) const;
+  std::vector<double> ResidualLogits(const double* hidden, const std::vector<int64_t>& codes) const;
 
   // Frames of codes [frame][codebook] until the end token (whose frame is dropped) or max_frames.
   std::vector<std::vector<int64_t>> Generate(Prompt prompt, int64_t max_frames,

@@ -25,10 +25,9 @@ uint32_t RandomWord(const Draw& draw, uint32_t candidate) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t a = uint64_t{0xD2511F53} * c[0];
     const uint64_t b = uint64_t{0xCD9E8D57} * c[2];
-    const uint32_t next[4] = {static_cast<uint32_t>(b >> 32) ^ c[1] ^ k[0],
-                              static_cast<uint32_t>(b),
-                              static_cast<uint32_t>(a >> 32) ^ c[3] ^ k[1],
-                              static_cast<uint32_t>(a)};
+    const uint32_t next[4] = {
+        static_cast<uint32_t>(b >> 32) ^ c[1] ^ k[0], static_cast<uint32_t>(b),
+        static_cast<uint32_t>(a >> 32) ^ c[3] ^ k[1], static_cast<uint32_t>(a)};
     std::copy(next, next + 4, c);
     k[0] += 0x9E3779B9;
     k[1] += 0xBB67AE85;
@@ -75,8 +74,8 @@ std::vector<double> Filter(const std::vector<double>& logits, double top_p, int6
 int64_t DrawOne(const std::vector<double>& logits, double temperature, double top_p,
                 const SamplingParams& params, const Draw& draw) {
   if (temperature == 0) return DualAr::Greedy(logits);
-  const std::vector<double> p =
-      Softmax(Filter(logits, top_p, params.top_k, params.filter_order), std::max(temperature, 1e-5));
+  const std::vector<double> p = Softmax(Filter(logits, top_p, params.top_k, params.filter_order),
+                                        std::max(temperature, 1e-5));
   int64_t best = 0;
   double best_ratio = -1;
   for (size_t i = 0; i < p.size(); ++i) {
@@ -105,9 +104,8 @@ int64_t DrawSemantic(std::vector<double> logits, const std::vector<int64_t>& his
     const double penalty = params.repetition_penalty;
     logits[code] = logits[code] > 0 ? logits[code] / penalty : logits[code] * penalty;
   }
-  const int64_t first =
-      DrawOne(logits, hot ? params.ras.temperature : params.temperature,
-              hot ? params.ras.top_p : params.top_p, params, draw);
+  const int64_t first = DrawOne(logits, hot ? params.ras.temperature : params.temperature,
+                                hot ? params.ras.top_p : params.top_p, params, draw);
   const bool is_end = first + 1 == static_cast<int64_t>(logits.size());
   if (params.ras.rule != RasParams::Rule::kAuthors || is_end || history.empty()) return first;
   const auto seen = LastOf({history.begin() + 1, history.end()}, params.ras.window);

@@ -17,14 +17,10 @@ double RoundToBf16(float value) {
   return value;
 }
 
-// Rotates one head's vector by its position, on adjacent pairs. The angle is a float32 product.
+// Rotates one head's vector by its position, on adjacent pairs.
 void Rotate(double* head, int64_t head_dim, int64_t position, double base) {
   for (int64_t pair = 0; pair < head_dim / 2; ++pair) {
-    const float exponent = static_cast<float>(2 * pair) / static_cast<float>(head_dim);
-    const float frequency = 1.0f / std::pow(static_cast<float>(base), exponent);
-    const float angle = static_cast<float>(position) * frequency;
-    const double cos = RoundToBf16(std::cos(angle));
-    const double sin = RoundToBf16(std::sin(angle));
+    const auto [cos, sin] = RotationOf(position, pair, head_dim, base);
     const double a = head[2 * pair];
     const double b = head[2 * pair + 1];
     head[2 * pair] = a * cos - b * sin;
@@ -114,6 +110,14 @@ void ScaleChannels(Array& x, const Array& scale) {
 }
 
 }  // namespace
+
+// The angle is a float32 product, as training had it.
+Rotation RotationOf(int64_t position, int64_t pair, int64_t head_dim, double base) {
+  const float exponent = static_cast<float>(2 * pair) / static_cast<float>(head_dim);
+  const float frequency = 1.0f / std::pow(static_cast<float>(base), exponent);
+  const float angle = static_cast<float>(position) * frequency;
+  return {.cos = RoundToBf16(std::cos(angle)), .sin = RoundToBf16(std::sin(angle))};
+}
 
 BlockShape ShapeOf(const checkpoint::TransformerConfig& config) {
   return {.dim = config.dim,

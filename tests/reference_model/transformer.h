@@ -14,11 +14,17 @@
 
 namespace shoal::reference {
 
+// Cos and sin by which a pair of adjacent elements is rotated at a position, rounded to bf16.
+struct Rotation {
+  double cos, sin;
+};
+Rotation RotationOf(int64_t position, int64_t pair, int64_t head_dim, double base);
+
 struct BlockShape {
   int64_t dim, n_head, n_kv_head, head_dim, intermediate_size;
   double rope_base, norm_eps;
   bool qk_norm = false, qkv_bias = false, o_bias = false;
-  bool layer_scale = false;                                // the codec's blocks scale both branches
+  bool layer_scale = false;                              // the codec's blocks scale both branches
   int64_t window = std::numeric_limits<int64_t>::max();  // positions seen, the own one included
 };
 

@@ -61,8 +61,9 @@ class GenerationGoldenTest : public ::testing::TestWithParam<ProductMode> {
       if (!file.Has("prompt_codes")) continue;
       paths_.push_back(path);
       prompts += file.Shape("token_ids")[0];
+      // One position more than frames where the end was drawn.
       for (const char* name : {"codes", "codes_bf16_logits"}) {
-        most_frames = std::max(most_frames, file.Shape(name)[1]);
+        most_frames = std::max(most_frames, file.Shape(name)[1] + 1);
       }
     }
     // For every case twice, all at once; a last block that is not full and one for the end.
@@ -128,7 +129,12 @@ TEST_P(GenerationGoldenTest, AllCasesAsOneBatch) {
   ShareBlocks(sequences, max_frames, model_->num_blocks(), 2);
   Generate(*model_, sequences, {semantic_start_, max_frames, 40});
   for (size_t i = 0; i < sequences.size(); ++i) {
-    EXPECT_EQ(sequences[i].frames, expected[i]) << paths_[i / 2] << ", rounded " << i % 2;
+    // Cases may have been cut at different lengths; this one went on to the longest of all.
+    std::vector<std::vector<int32_t>>& frames = sequences[i].frames;
+    if (!sequences[i].ended && frames.size() > expected[i].size()) {
+      frames.resize(expected[i].size());
+    }
+    EXPECT_EQ(frames, expected[i]) << paths_[i / 2] << ", rounded " << i % 2;
   }
 }
 

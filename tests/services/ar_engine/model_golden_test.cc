@@ -126,8 +126,9 @@ TEST_P(ModelGoldenTest, FastLogitsAndGreedyCodes) {
       ExpectClose(path, logits, golden_logits.select(1, k), absl::StrCat("codebook ", k));
       const at::Tensor greedy = logits.argmax(1).to(at::kInt);
       EXPECT_TRUE(at::equal(greedy, golden_codes.select(1, k))) << path << " codebook " << k;
-      codes.assign(greedy.const_data_ptr<int32_t>(),
-                   greedy.const_data_ptr<int32_t>() + greedy.size(0));
+      const at::Tensor given = golden_codes.select(1, k).contiguous();
+      codes.assign(given.const_data_ptr<int32_t>(),
+                   given.const_data_ptr<int32_t>() + given.size(0));
     }
   }
 }

@@ -117,7 +117,7 @@ TEST_P(CodecGoldenTest, EveryStageOfEncodingAndDecoding) {
 
   // The quantizer's inside, stage by stage from its input and the golden codes.
   at::Tensor rest = stages_["pre_module"].t().contiguous();
-  std::vector<at::Tensor> latents;
+  std::vector<at::Tensor> latents = {at::zeros({0, rest.size(0)})};  // of the residual codebooks
   at::Tensor residual = at::zeros_like(rest);
   for (int64_t codebook = 0; codebook < encoder->num_codebooks(); ++codebook) {
     const VectorQuantizer& quantizer = encoder->quantizer().quantizer(codebook);

@@ -307,7 +307,7 @@ std::vector<std::vector<int64_t>> Codec::Encode(const std::vector<float>& sample
     latents.shape[0] += rows.size(0);
   }
   Report("residual_z", Transposed(residual));
-  Report("residual_latents", latents);
+  if (latents.size(0) > 0) Report("residual_latents", latents);
   return codes;
 }
 

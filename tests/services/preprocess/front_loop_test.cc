@@ -59,13 +59,13 @@ TEST(FrontLoop, ATimerThatIsResetOrReplacedNeverRuns) {
 TEST(FrontLoop, DropsWhatHasNotRun) {
   auto owned = std::make_shared<int>(1);
   FrontLoop::Timer timer;
+  std::promise<void> started, go;  // outlive the loop: its thread may still be in them
   {
     FrontLoop loop;
     timer = loop.After(absl::Hours(1), [owned] {});
     EXPECT_EQ(owned.use_count(), 2);
     timer.Reset();
     EXPECT_EQ(owned.use_count(), 1);
-    std::promise<void> started, go;
     loop.Post([&] {
       started.set_value();
       go.get_future().wait();

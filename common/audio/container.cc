@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/audio/ogg_pages.h"
 
 namespace shoal::audio {
 namespace {
@@ -37,54 +38,43 @@ absl::Status CheckWavFormat(absl::string_view chunk) {
   return absl::OkStatus();
 }
 
+// Every chunk up to the end is looked at: a reader keeps note of each.
 absl::Status CheckWav(absl::string_view file) {
   // Programs that write to a pipe cannot know the size and leave one of these.
   constexpr uint32_t kLeastStreamedSize = 0x7ffff000;
-  bool format_seen = false;
-  size_t at = 12;
-  while (at + 8 <= file.size()) {
+  constexpr int kMaxChunks = 256;
+  bool format_seen = false, data_seen = false;
+  int chunks = 0;
+  for (size_t at = 12; at + 8 <= file.size();) {
     const absl::string_view id = file.substr(at, 4);
     const uint32_t size = LittleEndian(file, at + 4, 4);
     const size_t present = file.size() - at - 8;
-    if (id == "data") {
-      if (!format_seen) {
-        return absl::InvalidArgumentError("the WAV file has no fmt chunk before its data chunk");
-      }
-      if (size > present && size < kLeastStreamedSize) {
-        return CutShort("the WAV file's data chunk", size, present);
-      }
-      return absl::OkStatus();
+    const bool streamed = id == "data" && size >= kLeastStreamedSize;
+    if (++chunks > kMaxChunks) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the WAV file has more than ", kMaxChunks, " chunks"));
     }
-    if (size > present) {
-      return CutShort("a chunk of the WAV file", size, present);
+    if (id == "data" && !format_seen) {
+      return absl::InvalidArgumentError("the WAV file has no fmt chunk before its data chunk");
+    }
+    // What comes after the samples may be anything.
+    if (size > present && !streamed && !data_seen) {
+      return CutShort(absl::StrCat("the WAV file's ", id == "data" ? "data chunk" : "header"), size,
+                      present);
     }
     if (id == "fmt ") {
+      if (size > present) break;
       if (absl::Status status = CheckWavFormat(file.substr(at + 8, size)); !status.ok()) {
         return status;
       }
       format_seen = true;
     }
+    data_seen = data_seen || id == "data";
     at += 8 + size_t{size} + (size & 1);  // chunks are padded to even sizes
   }
+  if (data_seen) return absl::OkStatus();
   return absl::InvalidArgumentError(
       "the WAV file is cut short: it ends before a data chunk was found");
-}
-
-// Pages must be whole; what comes after the last page is the decoder's concern.
-absl::Status CheckOgg(absl::string_view file) {
-  constexpr size_t kHeader = 27;
-  size_t at = 0;
-  while (at < file.size() && absl::StartsWith(file.substr(at), "OggS")) {
-    const absl::string_view rest = file.substr(at);
-    if (rest.size() < kHeader) return CutShort("an OGG page", kHeader, rest.size());
-    const size_t segments = static_cast<uint8_t>(rest[26]);
-    size_t size = kHeader + segments;
-    if (rest.size() < size) return CutShort("an OGG page", size, rest.size());
-    for (size_t i = 0; i < segments; ++i) size += static_cast<uint8_t>(rest[kHeader + i]);
-    if (rest.size() < size) return CutShort("an OGG page", size, rest.size());
-    at += size;
-  }
-  return absl::OkStatus();
 }
 
 bool IsMp3(absl::string_view file) {

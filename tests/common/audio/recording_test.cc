@@ -200,6 +200,27 @@ TEST(Recording, ABombIsStoppedAtTheLimit) {
   EXPECT_LT(PeakResidentBytes() - before, 32u << 20);
 }
 
+TEST(Recording, ADamagedOggIsRefusedWhereItIsDamaged) {
+  for (const int format : {SF_FORMAT_OGG | SF_FORMAT_VORBIS, SF_FORMAT_OGG | SF_FORMAT_OPUS}) {
+    const std::string file = MakeRecording(format, 1, kRate, Tone(0.5, kRate));
+    for (size_t at = 4; at < file.size(); at += 1 + file.size() / 200) {
+      std::string damaged = file;
+      damaged[at] ^= 0x10;
+      ErrorOf(damaged);
+      EXPECT_FALSE(DecodeRecording(damaged, {}).ok()) << at;
+    }
+    EXPECT_THAT(ErrorOf(file + file), HasSubstr("several streams"));
+    EXPECT_THAT(ErrorOf(file + "and more"), HasSubstr("damaged"));
+  }
+}
+
+TEST(Recording, AWavOfManyChunksIsRefused) {
+  std::string wav = ToneWav(0.05, kRate);
+  EXPECT_TRUE(DecodeRecording(wav + "LIST" + std::string("\4\0\0\0abcd", 8), {}).ok());
+  for (int i = 0; i < 1000; ++i) wav += std::string("junk\0\0\0\0", 8);
+  EXPECT_THAT(ErrorOf(wav), HasSubstr("more than 256 chunks"));
+}
+
 // A header may claim any number of samples; what is there decides.
 TEST(Recording, AFalseClaimOfLengthCostsNothing) {
   std::string flac = MakeRecording(SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 1, kRate, Tone(0.2, kRate));

@@ -95,16 +95,15 @@ TEST(FrontLoop, ManyThreadsMayPost) {
 
 TEST(WorkerPool, RunsWhatItTakesAndRefusesTheRest) {
   std::atomic<int> ran = 0;
+  std::promise<void> started, go, last;  // outlive the pool: its thread may still be in them
   {
     WorkerPool pool(1, 2);
-    std::promise<void> started, go;
     ASSERT_TRUE(pool.Submit([&] {
       started.set_value();
       go.get_future().wait();
       ++ran;
     }));
     started.get_future().wait();
-    std::promise<void> last;
     EXPECT_TRUE(pool.Submit([&] { ++ran; }));
     EXPECT_TRUE(pool.Submit([&] {
       ++ran;

@@ -34,8 +34,8 @@ absl::Status CheckModel(FrameModel& model) {
   if (!frame.status.ok()) return Unusable(frame.status.message());
   if (!frame.drawn) return Unusable("it drew none");
   if (!frame.end && static_cast<int>(frame.codes.size()) != model.num_codebooks()) {
-    return Unusable(absl::StrCat("it drew ", frame.codes.size(), " codes instead of ",
-                                 model.num_codebooks()));
+    return Unusable(
+        absl::StrCat("it drew ", frame.codes.size(), " codes instead of ", model.num_codebooks()));
   }
   return absl::OkStatus();
 }

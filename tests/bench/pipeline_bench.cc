@@ -8,9 +8,9 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/speech_client.h"
 #include "tests/system/deployment.h"
 #include "tests/system/made_checkpoint.h"
-#include "tests/support/speech_client.h"
 
 namespace shoal::testing {
 namespace {
@@ -85,9 +85,9 @@ void Measure(const std::string& address, int clients, int rounds) {
 
 int main(int argc, char** argv) {
   using shoal::testing::Deployment;
-  Deployment deployment({.checkpoint = argc > 1 ? argv[1]
-                                                : shoal::testing::MadeCheckpoint({"--seed=1"}),
-                         .flags = {}});
+  Deployment deployment(
+      {.checkpoint = argc > 1 ? argv[1] : shoal::testing::MadeCheckpoint({"--seed=1"}),
+       .flags = {}});
   deployment.StartAll();
   shoal::testing::SpeakOnce(deployment.front_address(), 1);  // warm up
   for (const int clients : {1, 8}) shoal::testing::Measure(deployment.front_address(), clients, 5);

@@ -12,8 +12,8 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "services/preprocess/front_server.h"
 #include "tests/services/preprocess/fake_stages.h"
-#include "tests/support/speech_client.h"
 #include "tests/services/preprocess/small_tokenizer.h"
+#include "tests/support/speech_client.h"
 
 namespace shoal::testing {
 

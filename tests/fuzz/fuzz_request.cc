@@ -12,7 +12,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // protobuf writes a line for every string that is not UTF-8.
-  [[maybe_unused]] static const auto* silenced = google::protobuf::SetLogHandler(nullptr);
+  [[maybe_unused]] static google::protobuf::LogHandler* const silenced =
+      google::protobuf::SetLogHandler(nullptr);
   const grpc::Slice slice(data, size);
   const grpc::ByteBuffer bytes(&slice, 1);
   shoal::tts::v1::StreamingSynthesizeRequest request;

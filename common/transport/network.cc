@@ -78,6 +78,9 @@ void Channel::Network::Bind() {
   inbox_.set(zmq::sockopt::handshake_ivl, 2000);
   inbox_.set(zmq::sockopt::heartbeat_ivl, 1000);
   inbox_.set(zmq::sockopt::heartbeat_timeout, 3000);
+  // With a domain libzmq refuses peers of ZMTP 1 and 2, which are not ours: a stranger who speaks
+  // ZMTP 1 while the inbox closes makes libzmq 4.3 abort the process.
+  inbox_.set(zmq::sockopt::zap_domain, "shoal");
   inbox_.set(zmq::sockopt::ipv6, absl::StrContains(options_.bind, "["));
   inbox_.bind(options_.bind);
   if (options_.advertise.empty()) options_.advertise = inbox_.get(zmq::sockopt::last_endpoint);

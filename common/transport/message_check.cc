@@ -105,8 +105,24 @@ class Checker {
       Fail("submit.priority", "expected PLAYBACK or WHOLE_FILE");
     }
     if (submit.work_case() == v1::Submit::kGenerate) return Check(submit.generate());
-    if (submit.work_case() != v1::Submit::kDecode)
-      Fail("submit.work", "expected generate or decode");
+    if (submit.work_case() != v1::Submit::kDecode) {
+      return Fail("submit.work", "expected generate or decode");
+    }
+    if (submit.decode().has_replay()) Check(submit.decode().replay());
+  }
+
+  void Check(const v1::Replay& replay) {
+    CheckTensor(replay.codes(), "submit.decode.replay.codes", v1::INT32, {{"n"}, Codebooks()});
+    if (!status_.ok()) return;
+    if (replay.position() < replay.codes().shape(0)) {
+      Fail("submit.decode.replay.position",
+           absl::StrCat("expected at least the ", replay.codes().shape(0), " frames of codes, got ",
+                        replay.position()));
+    }
+    if (replay.position() < replay.frame()) {
+      Fail("submit.decode.replay.position", absl::StrCat("expected at least frame ", replay.frame(),
+                                                         " of the turn, got ", replay.position()));
+    }
   }
 
   void Check(const v1::Generate& generate) {
@@ -119,6 +135,14 @@ class Checker {
       Fail("submit.generate.prompt_length",
            absl::StrCat("expected 1 to ", length, ", got ", generate.prompt_length()));
     }
+    if (generate.pinned_length() > generate.prompt_length()) {
+      Fail("submit.generate.pinned_length", absl::StrCat("expected 0 to ", generate.prompt_length(),
+                                                         ", got ", generate.pinned_length()));
+    }
+    CheckAmount(generate.frame_ms(), "submit.generate.frame_ms");
+    if (generate.frame_ms() == 0) Fail("submit.generate.frame_ms", "is not set");
+    CheckAmount(generate.buffered_ms(), "submit.generate.buffered_ms");
+    CheckAmount(generate.wait_limit_ms(), "submit.generate.wait_limit_ms");
     if (!generate.has_sampling()) Fail("submit.generate.sampling", "is not set");
     Check(generate.sampling());
     Check(generate.vocoder(), "submit.generate.vocoder");

@@ -133,6 +133,8 @@ absl::Status RoutedStream::SubmitTurn() {
     generate.mutable_vocoder()->set_inbox(vocoder->inbox);
     generate.mutable_vocoder()->set_incarnation(vocoder_);
     generate.set_prompt_length(length);
+    const pipeline::v1::ModelLimits& codec = vocoder->hello.limits();
+    generate.set_frame_ms(1000.0 * codec.frame_length() / codec.sample_rate_hz());
     const absl::Status sent = router_->channel_->Send(*engine, std::move(message));
     if (!sent.ok()) {
       if (!AnotherMayTake(sent.code())) return sent;

@@ -50,6 +50,9 @@ struct WrongCase {
 
 TEST(MessageCheckTest, NamesTheFieldThatIsWrong) {
   const auto generate = [](Message& m) { return m.envelope.mutable_submit()->mutable_generate(); };
+  const auto replay = [](Message& m) {
+    return m.envelope.mutable_submit()->mutable_decode()->mutable_replay();
+  };
   const WrongCase cases[] = {
       {SampleCancel(), [](Message& m) { m.envelope.clear_body(); }, "body: "},
       {SampleCancel(), [](Message& m) { m.envelope.mutable_cancel()->clear_stream(); },
@@ -98,6 +101,24 @@ TEST(MessageCheckTest, NamesTheFieldThatIsWrong) {
        "submit.generate.prompt_length: expected 1 to 9, got 10"},
       {SampleGenerate(4, 9), [&](Message& m) { generate(m)->set_prompt_length(0); },
        "submit.generate.prompt_length: "},
+      {SampleGenerate(4, 9), [&](Message& m) { generate(m)->set_pinned_length(10); },
+       "submit.generate.pinned_length: expected 0 to 9, got 10"},
+      {SampleGenerate(4, 9), [&](Message& m) { generate(m)->set_frame_ms(0); },
+       "submit.generate.frame_ms: is not set"},
+      {SampleGenerate(4, 9), [&](Message& m) { generate(m)->set_buffered_ms(-1); },
+       "submit.generate.buffered_ms: expected a finite number >= 0, got -1"},
+      {SampleDecode(3, 4), [&](Message& m) { replay(m)->set_position(2); },
+       "submit.decode.replay.position: expected at least the 3 frames of codes, got 2"},
+      {SampleDecode(3, 4), [&](Message& m) { replay(m)->set_frame(4); },
+       "submit.decode.replay.position: expected at least frame 4 of the turn, got 3"},
+      {SampleDecode(3, 5), [](Message&) {},
+       "submit.decode.replay.codes: expected shape (n, 4) INT32, got (3, 5) INT32"},
+      {SampleAudioCredit(),
+       [](Message& m) {
+         m.envelope.mutable_audio_credit()->set_buffered_ms(
+             std::numeric_limits<double>::infinity());
+       },
+       "audio_credit.buffered_ms: expected a finite number"},
       {SampleGenerate(4, 9), [&](Message& m) { generate(m)->clear_sampling(); },
        "submit.generate.sampling: is not set"},
       {SampleGenerate(4, 9),

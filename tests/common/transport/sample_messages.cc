@@ -67,6 +67,7 @@ Message SampleGenerate(uint32_t num_codebooks, uint32_t length) {
   AttachInt32(message, generate->mutable_codes(), Counting(num_codebooks * length),
               {num_codebooks, length});
   generate->set_prompt_length(length);
+  generate->set_frame_ms(40);
   generate->mutable_vocoder()->set_inbox("tcp://127.0.0.1:9002");
   generate->mutable_vocoder()->set_incarnation(3);
   v1::Sampling* sampling = generate->mutable_sampling();
@@ -79,12 +80,16 @@ Message SampleGenerate(uint32_t num_codebooks, uint32_t length) {
   return message;
 }
 
-Message SampleDecode() {
+Message SampleDecode(uint32_t n, uint32_t num_codebooks) {
   Message message = Blank();
   v1::Submit* submit = message.envelope.mutable_submit();
   Name(submit->mutable_stream());
   submit->set_priority(v1::WHOLE_FILE);
-  submit->mutable_decode();
+  v1::Replay* replay = submit->mutable_decode()->mutable_replay();
+  replay->set_turn(1);
+  replay->set_frame(1);
+  replay->set_position(n);
+  AttachInt32(message, replay->mutable_codes(), Counting(n * num_codebooks), {n, num_codebooks});
   return message;
 }
 
@@ -144,10 +149,20 @@ Message SampleHeartbeat() {
   return message;
 }
 
+Message SampleAudioCredit() {
+  Message message = Blank();
+  v1::AudioCredit* credit = message.envelope.mutable_audio_credit();
+  Name(credit->mutable_stream());
+  credit->set_frames(50);
+  credit->set_buffered_ms(120);
+  credit->set_next_frame(10);
+  return message;
+}
+
 std::vector<Message> AllSamples() {
-  return {SampleHello(),     SampleHelloAck(),     SampleGenerate(4, 9), SampleDecode(),
+  return {SampleHello(),     SampleHelloAck(),     SampleGenerate(4, 9), SampleDecode(2, 4),
           SampleFrame(1, 4), SampleAudio(2, 4, 8), SampleFinished(),     SampleFailed(),
-          SampleCancel(),    SampleHeartbeat()};
+          SampleCancel(),    SampleAudioCredit(),  SampleHeartbeat()};
 }
 
 }  // namespace shoal::transport

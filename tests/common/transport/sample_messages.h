@@ -13,12 +13,13 @@ namespace shoal::transport {
 Message SampleHello();
 Message SampleHelloAck();
 Message SampleGenerate(uint32_t num_codebooks, uint32_t length);
-Message SampleDecode();
+Message SampleDecode(uint32_t n, uint32_t num_codebooks);  // with a replay
 Message SampleFrame(uint32_t n, uint32_t num_codebooks);
 Message SampleAudio(uint32_t n, uint32_t num_codebooks, uint32_t frame_length);
 Message SampleFinished();
 Message SampleFailed();
 Message SampleCancel();
+Message SampleAudioCredit();
 Message SampleHeartbeat();
 
 std::vector<Message> AllSamples();

@@ -92,6 +92,7 @@ class EngineServiceTest : public ::testing::Test {
     transport::AttachInt32(message, generate.mutable_token_ids(), request.token_ids, {length});
     transport::AttachInt32(message, generate.mutable_codes(), by_codebook, {books, length});
     generate.set_prompt_length(request.prompt_length);
+    generate.set_frame_ms(40);
     generate.mutable_vocoder()->set_inbox(vocoder_->channel().inbox());
     generate.mutable_vocoder()->set_incarnation(vocoder_->channel().incarnation());
     v1::Sampling& sampling = *generate.mutable_sampling();

@@ -5,12 +5,22 @@
 #define SHOAL_TESTS_REFERENCE_MODEL_ARRAY_H_
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "common/checkpoint/safetensors.h"
 
 namespace shoal::reference {
+
+// The value, or std::runtime_error with the status.
+template <typename T>
+T ValueOrThrow(absl::StatusOr<T> result) {
+  if (!result.ok()) throw std::runtime_error(result.status().ToString());
+  return *std::move(result);
+}
 
 // A dense row-major array. Two-dimensional unless said otherwise.
 struct Array {

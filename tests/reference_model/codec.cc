@@ -9,14 +9,6 @@
 namespace shoal::reference {
 namespace {
 
-template <typename T>
-T ValueOrThrow(absl::StatusOr<T> result) {
-  if (!result.ok()) {
-    throw std::runtime_error(result.status().ToString());
-  }
-  return *std::move(result);
-}
-
 std::string At(const std::string& name, int64_t index) {
   return name + "." + std::to_string(index);
 }

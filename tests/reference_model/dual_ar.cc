@@ -7,14 +7,6 @@
 namespace shoal::reference {
 namespace {
 
-template <typename T>
-T ValueOrThrow(absl::StatusOr<T> result) {
-  if (!result.ok()) {
-    throw std::runtime_error(result.status().ToString());
-  }
-  return *std::move(result);
-}
-
 Array FirstRow(const double* row, int64_t width) {
   Array x({1, width});
   std::copy(row, row + width, x.data.begin());

@@ -13,14 +13,9 @@
 namespace shoal::testing {
 namespace {
 
+using reference::ValueOrThrow;
 using Codes = std::vector<std::vector<int64_t>>;  // [frame][codebook]
 using tts::v1::RepetitionAwareSampling;
-
-template <typename T>
-T ValueOrThrow(absl::StatusOr<T> result) {
-  if (!result.ok()) throw std::runtime_error(result.status().ToString());
-  return *std::move(result);
-}
 
 // The documented defaults of tts.proto, where the config leaves something open.
 engine::SamplingParams Resolve(const tts::v1::SamplingConfig& config) {

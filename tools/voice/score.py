@@ -4,26 +4,15 @@ usage: score.py FOLDER TEXTS     FOLDER holds 000.wav, 001.wav, ... in the order
 """
 
 import os
-import re
 import sys
 import wave
 
 import numpy as np
-from pocketsphinx import Decoder, get_model_path
 
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "evaluate"))
 
-def words(text):
-    return re.sub("[^a-z' ]", " ", text.lower()).split()
-
-
-def edits(reference, found):
-    """Edit distance of two sequences."""
-    row = list(range(len(found) + 1))
-    for i, r in enumerate(reference, 1):
-        diagonal, row[0] = row[0], i
-        for j, f in enumerate(found, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (r != f))
-    return row[-1]
+from measures import Errors, PocketSphinx, rates
+from sentences import read_lines
 
 
 def read_wav(path):
@@ -43,31 +32,11 @@ def write_wav(path, audio):
         w.writeframes((np.clip(audio, -1, 1) * 32767).astype(np.int16).tobytes())
 
 
-class Recogniser:
-    def __init__(self):
-        self.decoder = Decoder(lm=get_model_path("en-us/en-us.lm.bin"), loglevel="FATAL")
-
-    def text(self, samples):
-        self.decoder.start_utt()
-        self.decoder.process_raw(samples.tobytes(), full_utt=True)
-        self.decoder.end_utt()
-        found = self.decoder.hyp()
-        return " ".join(words(re.sub(r"\(\d\)", "", found.hypstr))) if found else ""
-
-
 def score(recordings, lines):
     """(word error rate, character error rate, what was heard) of int16 recordings."""
-    recogniser = Recogniser()
-    heard = [recogniser.text(r) for r in recordings]
-    spoken = [" ".join(words(line)) for line in lines]
-    wer = sum(edits(s.split(), h.split()) for s, h in zip(spoken, heard)) / sum(len(s.split()) for s in spoken)
-    cer = sum(edits(s, h) for s, h in zip(spoken, heard)) / sum(len(s) for s in spoken)
-    return wer, cer, heard
-
-
-def read_lines(path):
-    with open(path, encoding="utf-8") as f:
-        return [line.strip() for line in f if line.strip()]
+    recogniser = PocketSphinx()
+    heard = [recogniser.hear(r, None) for r in recordings]
+    return *rates(Errors(line, h) for line, h in zip(lines, heard)), heard
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""Texts keep held-out words out, letters are dealt to phones sensibly, error rates count edits."""
+"""Texts keep held-out words out, letters are dealt to phones sensibly."""
 
 import unittest
 
 import support
 import alignment
-import score
 import texts
 
 
@@ -47,16 +46,6 @@ class AlignmentTest(unittest.TestCase):
         self.assertEqual(len(looks), 8)
         self.assertEqual((looks[0], looks[-1]), ((0, 2), (0, 2)))
         self.assertTrue(all(0 <= a < b <= 2 for a, b in looks))
-
-
-class ScoreTest(unittest.TestCase):
-    def test_edits(self):
-        self.assertEqual(score.edits("kitten", "sitting"), 3)
-        self.assertEqual(score.edits("", "abc"), 3)
-        self.assertEqual(score.edits(["a", "b"], ["a", "b"]), 0)
-
-    def test_words_without_marks(self):
-        self.assertEqual(score.words("Don't go, Ann!"), ["don't", "go", "ann"])
 
 
 if __name__ == "__main__":

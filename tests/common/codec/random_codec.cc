@@ -163,6 +163,39 @@ checkpoint::CodecConfig DefaultSizedCodecConfig() {
   return config;
 }
 
+checkpoint::CodecConfig S2ProCodecConfig() {
+  checkpoint::CodecConfig config;
+  config.sample_rate = 44100;
+  config.encoder_dim = 64;
+  config.encoder_rates = {2, 4, 8, 8};
+  config.decoder_dim = 1536;
+  config.decoder_rates = {8, 8, 4, 2};
+  config.latent_dim = 1024;
+  config.hop_length = 512;
+  config.frame_length = 2048;
+  checkpoint::QuantizerConfig& quantizer = config.quantizer;
+  quantizer.input_dim = config.latent_dim;
+  quantizer.downsample_factor = {2, 2};
+  quantizer.codebook_dim = 8;
+  quantizer.semantic_codebook_size = 4096;
+  quantizer.residual_codebook_size = 1024;
+  quantizer.n_residual_codebooks = 9;
+  checkpoint::CodecTransformerConfig& transformer = config.quantizer_transformer;
+  transformer.dim = config.latent_dim;
+  transformer.n_layer = 8;
+  transformer.n_head = 16;
+  transformer.head_dim = 64;
+  transformer.intermediate_size = 3072;
+  transformer.window_size = 128;
+  transformer.rope_base = 10000;
+  transformer.norm_eps = 1e-5;
+  checkpoint::CodecTransformerConfig top = transformer;
+  top.n_layer = 4;
+  top.window_size = 512;
+  config.encoder_transformer = checkpoint::EncoderTransformer{4, top};
+  return config;
+}
+
 void WriteRandomCodec(const std::string& folder, const checkpoint::CodecConfig& config,
                       uint32_t seed) {
   std::mt19937 random(seed);

@@ -40,6 +40,9 @@ checkpoint::CodecConfig RandomCodecConfig(std::mt19937& random);
 // About the sizes of the default voice's codec.
 checkpoint::CodecConfig DefaultSizedCodecConfig();
 
+// The sizes of S2 Pro's codec: its random weights take a gigabyte.
+checkpoint::CodecConfig S2ProCodecConfig();
+
 // Writes codec.json and codec.safetensors (F32) with weights that keep signals between silence and
 // saturation.
 void WriteRandomCodec(const std::string& folder, const checkpoint::CodecConfig& config,

@@ -11,8 +11,6 @@ namespace {
 
 constexpr int64_t kFirstKernel = 7;
 constexpr int64_t kLastKernel = 3;
-// Frames that go through the stages at once: rows enough for the products of the slow stages.
-constexpr int64_t kFramesPerPass = 32;
 
 int64_t LastChannels(const checkpoint::CodecConfig& config) {
   return config.encoder_channels(static_cast<int64_t>(config.encoder_rates.size()));
@@ -77,33 +75,47 @@ DacEncoder::DacEncoder(WeightReader& weights, const checkpoint::CodecConfig& con
       quantizer_(weights, "quantizer", config.quantizer, options_.mode) {}
 
 absl::StatusOr<at::Tensor> DacEncoder::Encode(const at::Tensor& samples) const {
+  return Encode(samples, [](int64_t, int64_t) { return true; });
+}
+
+absl::StatusOr<at::Tensor> DacEncoder::Encode(const at::Tensor& samples, Watch watch) const {
   if (samples.dim() != 1 || samples.size(0) < 1 || !samples.is_floating_point()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "samples: expected one axis of 1 or more floating numbers, found ",
         c10::toString(samples.scalar_type()), " (", absl::StrJoin(samples.sizes(), ", "), ")"));
   }
-  if (!samples.isfinite().all().item<bool>()) {
-    return absl::InvalidArgumentError("samples: expected finite numbers");
-  }
-  const int64_t length = samples.size(0);
-  const int64_t frames = (length + frame_length_ - 1) / frame_length_;
+  const int64_t frames = (samples.size(0) + frame_length_ - 1) / frame_length_;
   at::Tensor slab = at::zeros({1, layout_.elements()}, options_.dtype);
   const int64_t slot = 0;
   const Streams streams(slab, {&slot, 1});
-  std::vector<at::Tensor> codes;
-  for (int64_t frame = 0; frame < frames; frame += kFramesPerPass) {
-    const int64_t part = std::min(kFramesPerPass, frames - frame) * frame_length_;
-    const int64_t begin = frame * frame_length_;
-    const int64_t given = std::min(part, length - begin);
-    at::Tensor input = at::zeros({1, part, 1}, options_.dtype);
-    input.view({part}).narrow(0, 0, given).copy_(samples.narrow(0, begin, given));
-    const at::Tensor z = Pass(streams, input);
-    if (!z.isfinite().all().item<bool>()) {
-      return absl::InternalError("the encoder's output is not finite");
-    }
-    codes.push_back(quantizer_.Encode(z).t());
+  at::Tensor codes = at::empty({num_codebooks(), frames}, at::kLong);
+  for (int64_t frame = 0; frame < frames;) {
+    const int64_t count = std::min(options_.block_frames, frames - frame);
+    const absl::StatusOr<at::Tensor> block =
+        EncodeBlock(streams, samples, frame * frame_length_, count);
+    if (!block.ok()) return block.status();
+    codes.narrow(1, frame, count).copy_(*block);
+    frame += count;
+    if (!watch(frame, frames)) return absl::CancelledError("the encoding was stopped");
   }
-  return at::cat(codes, 1);
+  return codes;
+}
+
+absl::StatusOr<at::Tensor> DacEncoder::EncodeBlock(const Streams& streams,
+                                                   const at::Tensor& samples, int64_t begin,
+                                                   int64_t frames) const {
+  const int64_t length = frames * frame_length_;
+  const int64_t given = std::min(length, samples.size(0) - begin);
+  at::Tensor input = at::zeros({1, length, 1}, options_.dtype);
+  input.view({length}).narrow(0, 0, given).copy_(samples.narrow(0, begin, given));
+  if (!input.isfinite().all().item<bool>()) {
+    return absl::InvalidArgumentError("samples: expected finite numbers");
+  }
+  const at::Tensor z = Pass(streams, input);
+  if (!z.isfinite().all().item<bool>()) {
+    return absl::InternalError("the encoder's output is not finite");
+  }
+  return quantizer_.Encode(z).t();
 }
 
 at::Tensor DacEncoder::Pass(const Streams& streams, const at::Tensor& samples) const {

@@ -1,8 +1,9 @@
 // The encode path of the codec: samples in, codes out.
 //
 // A const encoder may be called from any thread, one call at a time a thread pool. It runs the same
-// causal stages as the decoder, over parts of the signal with carried state, so memory is bounded
-// whatever the length, and no part knows where another ends.
+// causal stages as the decoder, over blocks of the signal with carried state: beside the codes no
+// memory grows with the length, codes are bit-equal whatever the block's size, and between two
+// blocks the caller can look on or stop.
 #ifndef SHOAL_COMMON_CODEC_DAC_ENCODER_H_
 #define SHOAL_COMMON_CODEC_DAC_ENCODER_H_
 
@@ -13,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "common/checkpoint/checkpoint.h"
 #include "common/codec/codec_transformer.h"
@@ -30,7 +32,12 @@ class DacEncoder {
     at::ScalarType dtype = at::kFloat;  // or kDouble, to test the logic
     model::ProductMode mode = model::ProductMode::kFast;
     StageTap tap = nullptr;  // none in production
+    // Frames that go through the stages at once: rows enough for the products of the slow stages,
+    // and 1.3 s (S2 Pro: 1.5 s) of audio between two looks at whether to go on.
+    int64_t block_frames = 32;
   };
+  // Called after every block with the frames encoded so far and in all; false ends the encoding.
+  using Watch = absl::FunctionRef<bool(int64_t done, int64_t total)>;
 
   // REQUIRES: the checkpoint was opened with its codec.
   static absl::StatusOr<std::unique_ptr<const DacEncoder>> Load(
@@ -42,6 +49,8 @@ class DacEncoder {
 
   // samples: (n) of any floating type, n >= 1, finite, in [-1, 1] at sample_rate().
   // -> codes (num_codebooks, ceil(n / frame_length)) int64. The last frame is padded with zeros.
+  // CANCELLED when `watch` says so. Non-finite samples are found in the block that they are in.
+  absl::StatusOr<at::Tensor> Encode(const at::Tensor& samples, Watch watch) const;
   absl::StatusOr<at::Tensor> Encode(const at::Tensor& samples) const;
 
   // The codebooks, for looks at single choices.
@@ -59,7 +68,11 @@ class DacEncoder {
 
   DacEncoder(WeightReader& weights, const checkpoint::CodecConfig& config, Options options);
 
-  // One part: (1, k * frame_length, 1) -> what the quantizer is given, (k, dim).
+  // `frames` frames' samples from `begin` on, zeros behind the end -> their codes (codebooks,
+  // frames).
+  absl::StatusOr<at::Tensor> EncodeBlock(const Streams& streams, const at::Tensor& samples,
+                                         int64_t begin, int64_t frames) const;
+  // (1, k * frame_length, 1) -> what the quantizer is given, (k, dim).
   at::Tensor Pass(const Streams& streams, const at::Tensor& samples) const;
   void Tap(absl::string_view stage, const at::Tensor& output) const;
 

@@ -1,10 +1,13 @@
 #include "common/codec/dac_encoder.h"
 
 #include <ATen/ATen.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <fstream>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -70,6 +73,88 @@ TEST(DacEncoderTest, LaterSamplesChangeNoEarlierCode) {
     ASSERT_TRUE(some.ok()) << some.status();
     EXPECT_TRUE(some->equal(all->narrow(1, 0, frames))) << frames;
   }
+}
+
+// 20 codecs of random sizes, each cut in many ways: the codes are the same bits.
+TEST(DacEncoderTest, CodesDoNotDependOnTheBlocks) {
+  std::mt19937 random(5);
+  for (uint32_t seed = 0; seed < 20; ++seed) {
+    const checkpoint::CodecConfig config = testing::RandomCodecConfig(random);
+    const checkpoint::Checkpoint checkpoint = testing::RandomCodec(config, seed);
+    const int64_t frames = Between(random, 1, 90);
+    const at::Tensor samples =
+        Signal(random, frames * config.frame_length - Between(random, 0, config.frame_length - 1));
+    const auto encode = [&](int64_t block_frames) {
+      const auto encoder = DacEncoder::Load(
+          checkpoint, {.mode = ProductMode::kDeterministic, .block_frames = block_frames});
+      EXPECT_TRUE(encoder.ok()) << encoder.status();
+      const auto codes = (*encoder)->Encode(samples);
+      EXPECT_TRUE(codes.ok()) << codes.status();
+      return *codes;
+    };
+    const at::Tensor whole = encode(frames);
+    ASSERT_EQ(whole.size(1), frames);
+    for (const int64_t block : {int64_t{1}, int64_t{2}, int64_t{3}, int64_t{7}, int64_t{32},
+                                Between(random, 1, frames), frames + 5}) {
+      EXPECT_TRUE(encode(block).equal(whole)) << "seed " << seed << " block " << block;
+    }
+  }
+}
+
+TEST(DacEncoderTest, TheWatchSeesEveryBlockAndCanStop) {
+  std::mt19937 random(6);
+  const checkpoint::CodecConfig config = testing::RandomCodecConfig(random);
+  const checkpoint::Checkpoint checkpoint = testing::RandomCodec(config, 1);
+  int passes = 0;
+  DacEncoder::Options options;
+  options.block_frames = 8;
+  options.tap = [&](absl::string_view stage, const at::Tensor&) {
+    passes += stage == "pre_module";
+  };
+  const auto encoder = DacEncoder::Load(checkpoint, options);
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const at::Tensor samples = Signal(random, 21 * config.frame_length);
+  std::vector<std::pair<int64_t, int64_t>> seen;
+  const auto until = [&](int64_t stop) {
+    return [&seen, stop](int64_t done, int64_t total) {
+      seen.emplace_back(done, total);
+      return done < stop;
+    };
+  };
+  EXPECT_TRUE((*encoder)->Encode(samples, until(100)).ok());
+  EXPECT_THAT(seen, ::testing::ElementsAre(std::pair(8, 21), std::pair(16, 21), std::pair(21, 21)));
+  seen.clear();
+  passes = 0;
+  EXPECT_EQ((*encoder)->Encode(samples, until(1)).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(seen, ::testing::ElementsAre(std::pair(8, 21)));
+  EXPECT_EQ(passes, 1);
+}
+
+int64_t ResidentBytes() {
+  int64_t pages = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+// What the stages make of four minutes at once would fill hundreds of megabytes.
+TEST(DacEncoderTest, MemoryDoesNotGrowWithTheLength) {
+  std::mt19937 random(7);
+  checkpoint::CodecConfig config = testing::RandomCodecConfig(random);
+  config.encoder_dim = 1;
+  const checkpoint::Checkpoint checkpoint = testing::RandomCodec(config, 1);
+  const auto encoder = DacEncoder::Load(checkpoint, {});
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const int64_t frames = 4'000'000 / config.frame_length;
+  const at::Tensor samples = Signal(random, frames * config.frame_length);
+  int64_t early = 0, late = 0;
+  const auto codes = (*encoder)->Encode(samples, [&](int64_t done, int64_t total) {
+    if (early == 0 && done >= 320) early = ResidentBytes();
+    if (done == total) late = ResidentBytes();
+    return true;
+  });
+  ASSERT_TRUE(codes.ok()) << codes.status();
+  // The codes themselves are touched as they come.
+  EXPECT_LT(late - early, static_cast<int64_t>(codes->nbytes()) + (4 << 20));
 }
 
 TEST(DacEncoderTest, AnyLengthIsPaddedToWholeFrames) {

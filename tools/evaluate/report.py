@@ -13,7 +13,7 @@ h1 { font-size: 1.5rem; } table { border-collapse: collapse; margin: 1rem 0; }
 th, td { padding: .3rem .9rem .3rem 0; text-align: right; font-variant-numeric: tabular-nums; } th:first-child, td:first-child { text-align: left; }
 thead th { border-bottom: 1px solid #9aa7b4; font-weight: 600; } section { border-top: 1px solid #d6dde4; padding: .8rem 0; }
 .text { font-size: 1.1rem; } .takes { display: flex; flex-wrap: wrap; gap: 1.2rem; margin-top: .5rem; } .take { width: 21rem; }
-.take img { width: 100%; display: block; border-radius: 3px; } audio { width: 100%; height: 2rem; margin-top: .2rem; }
+.take img { width: 100%; height: 8.5rem; display: block; border-radius: 3px; } audio { width: 100%; height: 2rem; margin-top: .2rem; }
 .heard { color: #51606e; } .bad { color: #a3261b; } small { color: #51606e; }
 """
 

@@ -65,7 +65,7 @@ def speech(plan, state, texts):
 def progress(state):
     """Step and CPU minutes of every stage."""
     found = {}
-    for stage in ("tokens", "decoder", "encoder", "ar"):
+    for stage in ("tokens", "decoder", "encoder", "ar", "grpo"):
         path = os.path.join(state, stage + ".jsonl")
         if os.path.exists(path):
             last = curves.read_log(path)[-1]

@@ -23,6 +23,7 @@ from state import STATE, saved_modules, trained_models
 from train_ar import ArStage, Utterances
 from train_decoder import DecoderStage
 from train_encoder import EncoderStage
+from train_grpo import GrpoStage
 from train_tokens import TokensStage
 
 
@@ -70,6 +71,12 @@ def run_ar(plan, state, until=None):
     print("held out:", stage.held_out_losses(), flush=True)
 
 
+def run_grpo(plan, state, until=None):
+    codec, model = trained_models(plan, state, tuned=False)
+    utterances = Utterances(os.path.join(state, "codes"), _shards(plan, state)[1])
+    trainer.run(GrpoStage(plan, model, codec.eval(), utterances), state, plan["seed"], until)
+
+
 def run_encoder(plan, state, until=None):
     stage = EncoderStage(plan, _track(plan, state))
     stage.start_from(saved_modules(state, "tokens"))
@@ -90,7 +97,7 @@ def run_release(plan, state, until=None):
 
 
 STAGES = dict(corpus=run_corpus, tokens=run_tokens, decoder=run_decoder, gate=run_gate, codes=run_codes, ar=run_ar,
-              encoder=run_encoder, export=run_export, score=run_score, release=run_release)
+              encoder=run_encoder, grpo=run_grpo, export=run_export, score=run_score, release=run_release)
 
 
 def main():

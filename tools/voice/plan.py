@@ -52,9 +52,12 @@ DEFAULT = dict(
     gate_cer=0.10,  # reconstructions must be understood before the transformer is trained
     release=dict(cer=0.15, wer=0.30),  # the worst speech that may become models/default
     encoder=dict(steps=6000, lr=3e-4, batch=12, samples=20480, bf16=True),
-    ar=dict(steps=16000, lr=1e-3, tokens=2400, first_longest=130, longer_per_step=0.3, longest=620, longest_sequence=1200,
+    ar=dict(steps=10000, lr=1e-3, tokens=2400, first_longest=130, longer_per_step=0.3, longest=620, longest_sequence=1200,
             turns=[1, 1, 1, 2, 3], turns_from=2000, noise=0.08, references=0.1, speaker_tags=0.1, fast_share=0.5,
             align_weight=0.5, watch=(2, 0), bf16=True),
+    # Sampling as the server's default. Groups of takes of short texts: a recogniser is the slow part.
+    grpo=dict(steps=200, lr=1e-5, texts=2, takes=6, characters=(12, 60), length_weight=0.5, free_stretch=0.15, quality_weight=0.1,
+              divergence_weight=0.02, sampling=dict(temperature=0.8, top_p=0.8, top_k=30), bf16=True),
 )
 DEFAULT["model"] = _model(DEFAULT["codec"], dim=256, layers=6, heads=4, inner=768, fast_dim=192, fast_layers=3, fast_heads=3,
                           fast_inner=512, longest=4096)
@@ -68,5 +71,6 @@ TINY["decoder"].update(steps=20, lr=1e-3, batch=2, samples=7680, cut_steps=20, j
                        discriminator_channels=4)
 TINY["encoder"].update(steps=20, lr=1e-3, batch=2, samples=7680)
 TINY["ar"].update(steps=20, lr=2e-3, tokens=600, turns_from=5, watch=(0, 0))
+TINY["grpo"].update(steps=4, texts=1, takes=3, lr=1e-4, characters=(1, 200), quality_weight=0.0)
 TINY["model"] = _model(TINY["codec"], dim=32, layers=2, heads=2, inner=48, fast_dim=16, fast_layers=1, fast_heads=1,
                        fast_inner=32, longest=1024)

@@ -19,8 +19,8 @@ def saved_modules(state, stage):
     return torch.load(path, map_location="cpu", weights_only=True)["modules"]
 
 
-def trained_models(plan, state):
-    """(codec, transformer or None) of what the stages have saved so far."""
+def trained_models(plan, state, tuned=True):
+    """(codec, transformer or None) of what the stages have saved so far; tuned: after `grpo`, if that has run."""
     codec = Codec(plan["codec"])
     own = codec.state_dict()
     for stage, part in (("decoder", "codec."), ("encoder", "codec.encoder.")):
@@ -30,6 +30,7 @@ def trained_models(plan, state):
     codec.load_state_dict(own)
     if not os.path.exists(os.path.join(state, "ar.pt")):
         return codec, None
+    stage = "grpo" if tuned and os.path.exists(os.path.join(state, "grpo.pt")) else "ar"
     model = DualAR(plan["model"])
-    model.load_state_dict({name.removeprefix("model."): value for name, value in saved_modules(state, "ar").items()})
+    model.load_state_dict({name.removeprefix("model."): value for name, value in saved_modules(state, stage).items()})
     return codec, model

@@ -30,7 +30,7 @@ class TrainingTest(unittest.TestCase):
         trainer.LOG_STEPS = 10
         cls.folder = tempfile.TemporaryDirectory()
         cls.state, cls.plan = cls.folder.name, copy.deepcopy(plans.TINY)
-        cls.run_stages(cls.state, ["corpus", "tokens", "decoder", "codes", "ar", "encoder", "export"])
+        cls.run_stages(cls.state, ["corpus", "tokens", "decoder", "codes", "ar", "encoder", "grpo", "export"])
 
     @classmethod
     def tearDownClass(cls):
@@ -53,12 +53,12 @@ class TrainingTest(unittest.TestCase):
             self.assertLess(log[-1][figure], log[0][figure], stage)
 
     def test_interrupted_run_equals_uninterrupted(self):
-        for stage in ("tokens", "decoder", "ar"):
+        for stage in ("tokens", "decoder", "ar", "grpo"):
             with tempfile.TemporaryDirectory() as other:
-                for name in ("corpus", "codes", "tokens.pt"):
+                for name in ("corpus", "codes", "tokens.pt", "decoder.pt", "ar.pt"):
                     if name != stage + ".pt":
                         os.symlink(os.path.join(self.state, name), os.path.join(other, name))
-                self.run_stages(other, [stage], until=7)
+                self.run_stages(other, [stage], until=2 if stage == "grpo" else 7)
                 self.run_stages(other, [stage])
                 whole, parts = (torch.load(os.path.join(f, stage + ".pt")) for f in (self.state, other))
                 self.assertEqual(whole["step"], parts["step"])

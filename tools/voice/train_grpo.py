@@ -1,0 +1,171 @@
+"""Stage `grpo`: group-relative policy optimisation of the transformer with a recogniser as the judge.
+
+For each text the model speaks several times with the server's sampling; the takes are rewarded for being understood,
+for lasting about as long as the teacher, and for sounding clean. A take that is better than its group becomes likelier,
+a worse one less likely, and a divergence from the model before this stage is paid for (Shao et al. 2024, DeepSeekMath,
+section 4.1; one update per sample, so no ratios to clip).
+"""
+
+import copy
+
+import numpy as np
+import torch
+import torch.nn as nn
+
+import prompts
+import score
+from train_ar import IGNORE, Batch, Sequence
+from trainer import Stage
+
+
+def filtered(logits, temperature, top_p, top_k):
+    """Probabilities as the server draws from them: top-k, then what stays within top-p of it and always the best, then
+    the temperature."""
+    values, order = logits.float().sort(-1, descending=True)
+    values = values[:, :top_k]
+    beyond = values.softmax(-1).cumsum(-1) > top_p
+    beyond[:, 0] = False
+    kept = (values / temperature).masked_fill(beyond, -torch.inf).softmax(-1)
+    return torch.zeros_like(logits, dtype=torch.float).scatter(1, order[:, :top_k], kept)
+
+
+class Takes:
+    """Several takes of one text, spoken side by side: (takes, codebooks, frames) and how many frames each has."""
+
+    def __init__(self, model, text, count, most_frames, sampling):
+        self.text = text
+        fast = model.audio_decoder
+        draw = lambda logits: torch.multinomial(filtered(logits, **sampling), 1)[:, 0]
+        ids = torch.tensor(prompts.PLAIN_SYSTEM + prompts.block("user", text) + prompts.ANSWER).repeat(count, 1)
+        codes = torch.zeros(count, model.codebooks, ids.shape[1], dtype=torch.long)
+        caches, position, frames = [[] for _ in model.text_model.model.layers], 0, []
+        self.lengths = torch.full((count,), -1)
+        while len(frames) < most_frames and (self.lengths < 0).any():
+            hidden = model.slow(ids, codes, position, caches)[0][:, -1]
+            position += ids.shape[1]
+            code = draw(model.semantic_logits(hidden))
+            ended = (code == model.semantic_entries) & (self.lengths < 0)
+            self.lengths[ended] = len(frames)
+            code = code.clamp(max=model.semantic_entries - 1)  # of a take that has ended: never looked at
+            frame, inner = [code], [[] for _ in fast.layers]
+            x = torch.stack([model.project(hidden), fast.embeddings(code)], 1)
+            for k in range(1, model.codebooks):
+                for layer, cache in zip(fast.layers, inner):
+                    x, _ = layer(x, model.fast_table[0 if k == 1 else k:k + 1], cache)
+                frame.append(draw(fast.output(fast.norm(x[:, -1]))))
+                x = fast.embeddings(frame[-1])[:, None]
+            frames.append(torch.stack(frame, 1))
+            ids, codes = (model.first + code)[:, None], frames[-1][..., None]
+        self.codes = torch.stack(frames, 2) if frames else codes[..., :0]
+
+    def __len__(self):
+        return len(self.lengths)
+
+    def of(self, i):
+        """(codes (codebooks, frames), whether it came to an end by itself)."""
+        ended = int(self.lengths[i]) >= 0
+        return (self.codes[i, :, :int(self.lengths[i])] if ended else self.codes[i]).numpy(), ended
+
+
+class Judge:
+    """What a take is worth."""
+
+    def __init__(self, plan, codec):
+        self.plan, self.codec = plan, codec
+        self.recogniser = score.PocketSphinx()
+        self.dnsmos = score.Dnsmos() if plan["quality_weight"] else None
+        sizes = codec.c["quantizer"]
+        self.largest = torch.tensor([sizes["semantic_codebook_size"] - 1] +
+                                    [sizes["residual_codebook_size"] - 1] * sizes["n_residual_codebooks"])[:, None]
+
+    def recording(self, codes):
+        if not codes.shape[1]:
+            return np.zeros(0, np.int16)
+        audio = self.codec.decode(torch.from_numpy(codes).minimum(self.largest)[None])[0].clamp(-1, 1)
+        return (audio.numpy() * 32767).astype(np.int16)
+
+    def reward(self, text, codes, ended, expected_frames):
+        """-> dict of its parts; `reward` is their sum."""
+        samples = self.recording(codes)
+        errors = score.Errors(text, self.recogniser.hear(samples, None))
+        cer = min(1.0, errors.wrong_characters / max(1, errors.characters))
+        stretch = abs(np.log(max(1, codes.shape[1]) / expected_frames))
+        length = max(0.0, stretch - self.plan["free_stretch"]) + (0.0 if ended else 1.0)
+        found = self.dnsmos.of(samples) if self.dnsmos else None
+        quality = 0.0 if found is None else (found - 3) / 2
+        return dict(cer=cer, length=length, quality=quality,
+                    reward=-cer - self.plan["length_weight"] * length + self.plan["quality_weight"] * quality)
+
+
+class GrpoStage(Stage):
+    name = "grpo"
+    warmup = 10
+
+    def __init__(self, plan, model, codec=None, utterances=None):
+        super().__init__()
+        self.plan, self.model, self.all = plan["grpo"], model, utterances
+        self.steps = self.plan["steps"]
+        self.modules = nn.ModuleDict(dict(model=model))
+        self.optimizers = [torch.optim.AdamW(model.parameters(), lr=self.plan["lr"], betas=(0.9, 0.98), weight_decay=0.0)]
+        if utterances is not None:
+            self.before = copy.deepcopy(model).eval().requires_grad_(False)
+            self.judge = Judge(self.plan, codec)
+            low, high = self.plan["characters"]
+            self.order = np.array([i for i, t in enumerate(utterances.texts) if low <= len(t) <= high])
+
+    @torch.no_grad()
+    def perform(self, rng):
+        """-> (groups of takes, their rewards (groups, takes), mean of every part of the reward)."""
+        self.model.eval()
+        groups, parts = [], []
+        for i in rng.choice(self.order, self.plan["texts"], replace=False):
+            expected = self.all.codes[i].shape[1]
+            takes = Takes(self.model, self.all.texts[i], self.plan["takes"], 2 * expected + 10, self.plan["sampling"])
+            groups.append(takes)
+            parts += [self.judge.reward(takes.text, *takes.of(k), expected) for k in range(len(takes))]
+        rewards = torch.tensor([p["reward"] for p in parts]).view(len(groups), -1)
+        return groups, rewards, {key: float(np.mean([p[key] for p in parts])) for key in parts[0]}
+
+    def sequences(self, groups):
+        said, rows = [], []
+        for takes in groups:
+            for k in range(len(takes)):
+                codes, ended = takes.of(k)
+                s = Sequence(self.model.codebooks, self.model.semantic_entries)
+                s.append_text(prompts.PLAIN_SYSTEM)
+                s.append_turn(takes.text, codes, codes, [(0, 0)] * codes.shape[1])
+                if not ended:
+                    s.targets[s.targets.index(self.model.semantic_entries)] = IGNORE
+                rows.append(s)
+                said.append(codes)
+        return Batch(rows, said)
+
+    def log_probabilities(self, model, b):
+        """Of every semantic draw and, in the order of frames, of every residual draw; with the row each belongs to."""
+        temperature = self.plan["sampling"]["temperature"]
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.plan["bf16"]):
+            hidden, _ = model.slow(b.ids, b.codes)
+            asked = b.targets != IGNORE
+            spoken = asked & (b.targets != model.semantic_entries)
+            semantic = model.semantic_logits(hidden[asked]).float()
+            residual = model.fast(hidden[spoken], b.next_codes).float()
+        pick = lambda logits, codes: (logits / temperature).log_softmax(-1).gather(-1, codes[..., None])[..., 0]
+        return (pick(semantic, b.targets[asked]), asked.nonzero()[:, 0],
+                pick(residual, b.next_codes[:, 1:]).sum(1), spoken.nonzero()[:, 0])
+
+    def update(self, step, rng):
+        groups, rewards, figures = self.perform(rng)
+        advantage = ((rewards - rewards.mean(1, keepdim=True)) / (rewards.std(1, keepdim=True) + 0.02)).flatten()
+        b = self.sequences(groups)
+        self.model.train()
+        semantic, semantic_row, residual, residual_row = self.log_probabilities(self.model, b)
+        with torch.no_grad():
+            was_semantic, _, was_residual, _ = self.log_probabilities(self.before.train(), b)
+        gain = (advantage[semantic_row] * semantic).mean() + (advantage[residual_row] * residual).mean()
+        # Schulman's estimate: its mean is the divergence, and it is never negative.
+        drift = sum((gap.exp() - gap - 1).mean() for gap in (was_semantic - semantic, was_residual - residual))
+        self.optimizers[0].zero_grad(set_to_none=True)
+        (self.plan["divergence_weight"] * drift - gain).backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizers[0].step()
+        return dict(**figures, drift=drift.detach())

@@ -1,10 +1,13 @@
 """Texts keep held-out words out, letters are dealt to phones sensibly."""
 
+import os
 import unittest
 
 import support
 import alignment
+import score
 import texts
+import unseen
 
 
 class TextsTest(unittest.TestCase):
@@ -28,6 +31,21 @@ class TextsTest(unittest.TestCase):
         for line in self.lines:
             self.assertRegex(line, r"^[A-Z0-9][ -~]*$")
             self.assertNotIn("{", line)
+
+
+class UnseenTest(unittest.TestCase):
+    def test_twenty_sentences_have_no_word_that_a_training_text_can_have(self):
+        lexicon, sentences = texts.Lexicon(), score.read_lines(os.path.join(support.KIT, "held_out.txt"))
+        known = lambda w: w not in unseen.FUNCTION_WORDS and (not texts.held_out(w) or w in lexicon.core)
+        new = [s for s in sentences if not any(map(known, unseen.words(s)))]
+        self.assertEqual(len(sentences), 60)
+        self.assertGreaterEqual(len(new), unseen.LEAST)
+
+    def test_what_counts_as_seen(self):
+        repeated, new, shared = unseen.check(["The cat sat.", "A dog is here.", "Not an eel?"],
+                                             ["Why, the cat sat down.", "My dog's cat."])
+        self.assertEqual((repeated, new), (["The cat sat."], ["A dog is here.", "Not an eel?"]))
+        self.assertEqual(shared["The cat sat."], ["cat", "sat"])
 
 
 class AlignmentTest(unittest.TestCase):

@@ -37,6 +37,10 @@ class CodecTransformer {
   int64_t Position(const Streams& streams, int64_t i) const {
     return streams.Counter(i, position_);
   }
+  // Makes the next row of stream `i` stand there, whatever its rings hold.
+  void SetPosition(const Streams& streams, int64_t i, int64_t position) const {
+    streams.SetCounter(i, position_, position);
+  }
 
  private:
   struct Layer {

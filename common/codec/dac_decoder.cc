@@ -14,6 +14,10 @@ namespace shoal::codec {
 namespace {
 
 constexpr int64_t kOuterKernel = 7;  // of the first and the last convolution
+// Rows that residual units keep together, of kernel 7 and dilations 1, 3 and 9, and that a ConvNeXt
+// keeps, of kernel 7.
+constexpr int64_t kResidualUnitsContext = 6 + 18 + 54;
+constexpr int64_t kConvNextContext = 6;
 // Frames of all streams together that go through the stages at once: enough rows for the products
 // of the slow stages, and a bound on memory whatever a step is asked for.
 constexpr int64_t kFramesPerPass = 64;
@@ -37,6 +41,28 @@ int64_t LastChannels(const checkpoint::CodecConfig& config) {
   return config.decoder_dim >> config.decoder_rates.size();
 }
 
+// How many rows before a boundary decide the outputs behind it and `rows` outputs before it, where
+// a convolution keeps `context` input rows and makes `stride` rows of each.
+int64_t Reach(int64_t rows, int64_t context, int64_t stride = 1) {
+  return (rows + stride - 1) / stride + context;
+}
+
+// Frames of post_module's output, before a boundary, that decide the samples behind it.
+int64_t ConvolutionFrames(const checkpoint::CodecConfig& config) {
+  int64_t rows = Reach(0, kOuterKernel - 1);
+  const std::vector<int64_t>& rates = config.decoder_rates;
+  for (auto rate = rates.rbegin(); rate != rates.rend(); ++rate) {
+    rows = Reach(Reach(rows, kResidualUnitsContext), /*context=*/1, *rate);
+  }
+  rows = Reach(rows, kOuterKernel - 1);
+  // Upsampling stage by stage from the last to the first, as they are built below from the factors
+  // in reverse: a depthwise convolution behind a transposed one of kernel == stride.
+  for (const int64_t factor : config.quantizer.downsample_factor) {
+    rows = Reach(Reach(rows, kConvNextContext), /*context=*/0, factor);
+  }
+  return rows;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const DacDecoder>> DacDecoder::Load(
@@ -52,6 +78,9 @@ DacDecoder::DacDecoder(WeightReader& weights, const checkpoint::CodecConfig& con
                        Options options)
     : frame_length_(config.frame_length),
       sample_rate_(config.sample_rate),
+      transformer_frames_(config.quantizer_transformer.n_layer *
+                          (config.quantizer_transformer.window_size - 1)),
+      convolution_frames_(ConvolutionFrames(config)),
       options_(std::move(options)),
       layout_(options_.dtype),
       quantizer_(weights, "quantizer", config.quantizer, options_.mode),
@@ -100,6 +129,33 @@ void DacDecoder::Reset(at::Tensor& slab, int64_t slot) const { slab.select(0, sl
 
 int64_t DacDecoder::Position(at::Tensor& slab, int64_t slot) const {
   return post_module_.Position(Streams(slab, {&slot, 1}), 0);
+}
+
+void DacDecoder::Seek(at::Tensor& slab, int64_t slot, int64_t position) const {
+  Reset(slab, slot);
+  post_module_.SetPosition(Streams(slab, {&slot, 1}), 0, position);
+}
+
+absl::Status DacDecoder::Replay(at::Tensor& slab, int64_t slot, const at::Tensor& codes,
+                                int64_t to_follow) const {
+  const at::Tensor batch = codes.unsqueeze(0);
+  if (absl::Status status = CheckStep(slab, {slot}, batch); !status.ok()) return status;
+  StepReport ignored = {.finite = {true}, .clamped = {0}};
+  const Streams streams(slab, {&slot, 1});
+  const int64_t frames = codes.size(0);
+  const int64_t unheard = std::clamp<int64_t>(frames + to_follow - convolution_frames_, 0, frames);
+  for (int64_t frame = 0; frame < frames;) {
+    const int64_t end = frame < unheard ? unheard : frames;
+    const int64_t n = std::min(kFramesPerPass, end - frame);
+    const at::Tensor part = batch.narrow(1, frame, n);
+    if (frame < unheard) {
+      PostModule(streams, part, ignored);
+    } else {
+      Pass(streams, part, ignored);
+    }
+    frame += n;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status DacDecoder::CheckStep(const at::Tensor& slab, absl::Span<const int64_t> slots,
@@ -155,8 +211,8 @@ absl::StatusOr<at::Tensor> DacDecoder::Step(at::Tensor& slab, absl::Span<const i
       absl::StrCat("decoded samples of slots ", absl::StrJoin(broken, ", "), " are not finite"));
 }
 
-at::Tensor DacDecoder::Pass(const Streams& streams, const at::Tensor& codes,
-                            StepReport& report) const {
+at::Tensor DacDecoder::PostModule(const Streams& streams, const at::Tensor& codes,
+                                  StepReport& report) const {
   const int64_t frames = codes.size(1);
   std::vector<int64_t> clamped(streams.size() * frames, 0);
   const at::Tensor vectors = quantizer_.Decode(CodesOfShape(codes), &clamped);
@@ -166,6 +222,12 @@ at::Tensor DacDecoder::Pass(const Streams& streams, const at::Tensor& codes,
   Tap("decode.quantised", h);
   h = post_module_(streams, h);
   Tap("decode.post_module", h);
+  return h;
+}
+
+at::Tensor DacDecoder::Pass(const Streams& streams, const at::Tensor& codes,
+                            StepReport& report) const {
+  at::Tensor h = PostModule(streams, codes, report);
   for (size_t i = 0; i < upsample_.size(); ++i) {
     h = upsample_[i].next(streams, upsample_[i].conv(streams, h));
     Tap(absl::StrCat("decode.upsample.", i), h);

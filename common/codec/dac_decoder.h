@@ -68,8 +68,27 @@ class DacDecoder {
   at::Tensor NewSlab(int64_t slots) const;
   // Makes a slot a fresh stream. REQUIRES: 0 <= slot < slab.size(0).
   void Reset(at::Tensor& slab, int64_t slot) const;
-  // Frames decoded since the slot was fresh. REQUIRES: as above.
+  // The number of the slot's next frame in its stream, from 0. REQUIRES: as above.
   int64_t Position(at::Tensor& slab, int64_t slot) const;
+
+  // How many frames before the next one decide what that and later ones sound like:
+  // n_layer * (window-1) for post_module, and convolution_frames() of its outputs.
+  int64_t replay_frames() const { return transformer_frames_ + convolution_frames_; }
+  int64_t convolution_frames() const { return convolution_frames_; }
+
+  // A stream whose state is gone is brought back by its codes: Seek to where the last
+  // min(position, replay_frames()) frames before `position` begin, Replay those in as many calls as
+  // is convenient, and Step goes on as if nothing had been, to the same bits where steps of other
+  // sizes give them.
+  //
+  // Makes a slot a stream whose next frame is number `position` and that remembers none before it.
+  // REQUIRES: 0 <= slot < slab.size(0), position >= 0.
+  void Seek(at::Tensor& slab, int64_t slot, int64_t position) const;
+  // Takes a slot over frames that nobody will hear. codes: (n, num_codebooks) int32 or int64;
+  // `to_follow` more are replayed after them. Frames further than convolution_frames() from the
+  // next one heard run through post_module alone.
+  absl::Status Replay(at::Tensor& slab, int64_t slot, const at::Tensor& codes,
+                      int64_t to_follow) const;
 
   // Decodes the next n >= 1 frames of every named slot. Slots not named are neither read nor
   // written, and on an error of the arguments none is.
@@ -90,12 +109,16 @@ class DacDecoder {
 
   absl::Status CheckStep(const at::Tensor& slab, absl::Span<const int64_t> slots,
                          const at::Tensor& codes) const;
-  // One pass over few frames: (b, n, num_codebooks) -> (b, n * frame_length), before tanh.
+  // Codes to what post_module makes of them: (b, n, num_codebooks) -> (b, n, dim).
+  at::Tensor PostModule(const Streams& streams, const at::Tensor& codes, StepReport& report) const;
+  // One pass over few frames: (b, n, num_codebooks) -> (b, n * frame_length).
   at::Tensor Pass(const Streams& streams, const at::Tensor& codes, StepReport& report) const;
   void Tap(absl::string_view stage, const at::Tensor& output) const;
 
   int64_t frame_length_;
   int64_t sample_rate_;
+  int64_t transformer_frames_;
+  int64_t convolution_frames_;
   Options options_;
   StateLayout layout_;
   ResidualQuantizer quantizer_;

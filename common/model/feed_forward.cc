@@ -40,6 +40,17 @@ at::Tensor FeedForward::operator()(const at::Tensor& x) const {
   return down_(SiluMultiply(gate_up_(x)));
 }
 
+void FeedForward::AddTo(const float* x, int64_t rows, float* scratch, float* y) const {
+  gate_up_.Multiply(x, rows, nullptr, scratch);
+  // Row i of the result ends where the gate of row i + 1 has not begun yet.
+  const int64_t n = down_.in_features();
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* gate = scratch + row * 2 * n;
+    SiluMultiplyRow(gate, gate + n, n, scratch + row * n);
+  }
+  down_.Multiply(scratch, rows, y, y);
+}
+
 at::Tensor FeedForward::AddTo(const at::Tensor& residual, const at::Tensor& x) const {
   return down_.AddTo(residual, SiluMultiply(gate_up_(x)));
 }

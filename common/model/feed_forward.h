@@ -23,6 +23,10 @@ class FeedForward {
   at::Tensor operator()(const at::Tensor& x) const;
   // residual + operator()(x); residual: (..., dim)
   at::Tensor AddTo(const at::Tensor& residual, const at::Tensor& x) const;
+  // The same without tensors, in place: y[i] += operator()(x[i]). x, y: (rows, dim); scratch:
+  // (rows, scratch_width()). REQUIRES: the weights are float32.
+  void AddTo(const float* x, int64_t rows, float* scratch, float* y) const;
+  int64_t scratch_width() const { return gate_up_.out_features(); }
 
  private:
   Linear gate_up_;  // (2 * intermediate, dim): w1 over w3, one product instead of two

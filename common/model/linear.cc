@@ -74,11 +74,14 @@ at::Tensor Linear::MultiplyPacked(const at::Tensor& x, const at::Tensor* residua
                 " cannot be added to a product of shape ", y.sizes());
     added = residual->contiguous();
   }
-  packed_.Multiply(rows.const_data_ptr<float>(), in_features_ > 0 ? x.numel() / in_features_ : 0,
-                   bias_ ? bias_->const_data_ptr<float>() : nullptr,
-                   residual != nullptr ? added.const_data_ptr<float>() : nullptr,
-                   y.mutable_data_ptr<float>());
+  Multiply(rows.const_data_ptr<float>(), in_features_ > 0 ? x.numel() / in_features_ : 0,
+           residual != nullptr ? added.const_data_ptr<float>() : nullptr,
+           y.mutable_data_ptr<float>());
   return y;
+}
+
+void Linear::Multiply(const float* x, int64_t rows, const float* residual, float* y) const {
+  packed_.Multiply(x, rows, bias_ ? bias_->const_data_ptr<float>() : nullptr, residual, y);
 }
 
 }  // namespace shoal::model

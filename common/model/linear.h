@@ -31,6 +31,9 @@ class Linear {
   at::Tensor operator()(const at::Tensor& x) const;
   // residual + operator()(x), where the product's end adds it; residual: (..., out)
   at::Tensor AddTo(const at::Tensor& residual, const at::Tensor& x) const;
+  // The same without tensors: y[i] = x[i] W^T + b, then + residual[i] where that is given. x:
+  // (rows, in); residual, y: (rows, out) and may be the same. REQUIRES: the weight is float32.
+  void Multiply(const float* x, int64_t rows, const float* residual, float* y) const;
 
   int64_t in_features() const { return in_features_; }
   int64_t out_features() const { return out_features_; }

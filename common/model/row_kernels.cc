@@ -7,16 +7,19 @@
 namespace shoal::model {
 namespace {
 
-template <class T>
-void RotatePairs(const T* x, const float* table, int64_t head_dim, T* out) {
-  for (int64_t i = 0; i < head_dim; i += 2) {
-    const T a = x[i];
-    const T b = x[i + 1];
-    const T cos = table[i];
-    const T sin = table[i + 1];
-    out[i] = a * cos - b * sin;
-    out[i + 1] = b * cos + a * sin;
+// Calls body(i, load, store) for every eight values of a row, the last of them masked: a masked
+// store costs several times a whole one.
+template <class Body>
+inline void ForEachVector(int64_t n, const Body& body) {
+  int64_t i = 0;
+  const auto load = [&](const float* p) { return _mm256_loadu_ps(p + i); };
+  for (; i + 8 <= n; i += 8) {
+    body(load, [&](float* p, __m256 v) { _mm256_storeu_ps(p + i, v); });
   }
+  if (i == n) return;
+  const __m256i mask = FirstLanes(n - i);
+  body([&](const float* p) { return _mm256_maskload_ps(p + i, mask); },
+       [&](float* p, __m256 v) { _mm256_maskstore_ps(p + i, mask, v); });
 }
 
 }  // namespace
@@ -38,11 +41,9 @@ void RmsNormRow(const float* x, const float* weight, int64_t dim, double eps, fl
       Sum(_mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3])));
   const float mean = square_sum / static_cast<float>(dim);
   const __m256 scale = _mm256_set1_ps(1.0f / std::sqrt(mean + static_cast<float>(eps)));
-  for (i = 0; i < dim; i += 8) {
-    const __m256i mask = FirstLanes(dim - i);
-    const __m256 scaled = _mm256_mul_ps(_mm256_maskload_ps(x + i, mask), scale);
-    _mm256_maskstore_ps(out + i, mask, _mm256_mul_ps(scaled, _mm256_maskload_ps(weight + i, mask)));
-  }
+  ForEachVector(dim, [&](const auto& load, const auto& store) {
+    store(out, _mm256_mul_ps(_mm256_mul_ps(load(x), scale), load(weight)));
+  });
 }
 
 void RmsNormRow(const double* x, const double* weight, int64_t dim, double eps, double* out) {
@@ -54,13 +55,12 @@ void RmsNormRow(const double* x, const double* weight, int64_t dim, double eps, 
 
 void SiluMultiplyRow(const float* gate, const float* up, int64_t n, float* out) {
   const __m256 one = _mm256_set1_ps(1.0f);
-  for (int64_t i = 0; i < n; i += 8) {
-    const __m256i mask = FirstLanes(n - i);
-    const __m256 g = _mm256_maskload_ps(gate + i, mask);
+  ForEachVector(n, [&](const auto& load, const auto& store) {
+    const __m256 g = load(gate);
     const __m256 e = Exp(_mm256_sub_ps(_mm256_setzero_ps(), g));
     const __m256 silu = _mm256_div_ps(g, _mm256_add_ps(one, e));
-    _mm256_maskstore_ps(out + i, mask, _mm256_mul_ps(silu, _mm256_maskload_ps(up + i, mask)));
-  }
+    store(out, _mm256_mul_ps(silu, load(up)));
+  });
 }
 
 void SiluMultiplyRow(const double* gate, const double* up, int64_t n, double* out) {
@@ -68,11 +68,23 @@ void SiluMultiplyRow(const double* gate, const double* up, int64_t n, double* ou
 }
 
 void RotateRow(const float* x, const float* table, int64_t head_dim, float* out) {
-  RotatePairs(x, table, head_dim, out);
+  // Even lanes: a cos - b sin, odd lanes: b cos + a sin.
+  ForEachVector(head_dim, [&](const auto& load, const auto& store) {
+    const __m256 rotation = load(table);
+    const __m256 v = load(x);
+    const __m256 other = _mm256_permute_ps(v, 0b10110001);
+    const __m256 cross = _mm256_mul_ps(other, _mm256_movehdup_ps(rotation));
+    store(out, _mm256_fmaddsub_ps(v, _mm256_moveldup_ps(rotation), cross));
+  });
 }
 
 void RotateRow(const double* x, const float* table, int64_t head_dim, double* out) {
-  RotatePairs(x, table, head_dim, out);
+  for (int64_t i = 0; i < head_dim; i += 2) {
+    const double a = x[i];
+    const double b = x[i + 1];
+    out[i] = a * table[i] - b * table[i + 1];
+    out[i + 1] = b * table[i] + a * table[i + 1];
+  }
 }
 
 }  // namespace shoal::model

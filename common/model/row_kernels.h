@@ -1,5 +1,5 @@
 // Loops over one row, each result a function of that row alone. float runs on vectors, double is
-// plain; `out` may be the input row.
+// plain; `out` may be the (first) input row.
 #ifndef SHOAL_COMMON_MODEL_ROW_KERNELS_H_
 #define SHOAL_COMMON_MODEL_ROW_KERNELS_H_
 

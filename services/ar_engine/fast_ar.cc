@@ -1,8 +1,8 @@
 #include "services/ar_engine/fast_ar.h"
 
-#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "common/model/weights.h"
@@ -14,22 +14,32 @@ FastFrames::FastFrames(const checkpoint::ModelConfig& config)
       num_codebooks_(config.num_codebooks),
       blocks_(BlocksFor(config.num_codebooks)) {}
 
-void FastFrames::Reserve(int64_t frames) {
-  if (frames <= capacity_) return;
-  capacity_ = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(frames)));
-  cache_ = KvCache(config_, capacity_ * blocks_);
-  const at::TensorOptions options = at::TensorOptions(at::kInt);
-  const at::Tensor ones = at::ones({num_codebooks_, capacity_}, options);
-  positions_ = at::arange(num_codebooks_, options).unsqueeze(1) * ones;
-  sequences_ = at::arange(capacity_, options) * ones;
-  block_tables_ = at::arange(capacity_ * blocks_, options).view({capacity_, blocks_});
+void FastFrames::Start(int64_t frames) {
+  if (frames == frames_) return;
+  if (frames > capacity_) {
+    capacity_ = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(frames)));
+    cache_ = KvCache(config_, capacity_ * blocks_);
+  }
+  frames_ = frames;
+  positions_.clear();
+  sequences_.clear();
+  for (int64_t k = 0; k < num_codebooks_; ++k) {
+    for (int64_t frame = 0; frame < frames; ++frame) {
+      positions_.push_back(static_cast<int32_t>(k));
+      sequences_.push_back(static_cast<int32_t>(frame));
+    }
+  }
+  block_tables_.resize(static_cast<size_t>(frames * blocks_));
+  std::iota(block_tables_.begin(), block_tables_.end(), 0);
+  indices_.resize(static_cast<size_t>(2 * frames));
+  std::iota(indices_.begin(), indices_.end(), 0);
 }
 
-PagedRows FastFrames::Rows(int64_t frames, int64_t from, int64_t n) const {
-  const auto flat = [&](const at::Tensor& x) {
-    return x.narrow(0, from, n).narrow(1, 0, frames).contiguous().view({n * frames});
-  };
-  return PagedRows{flat(positions_), flat(sequences_), block_tables_};
+PagedRows FastFrames::Rows(int64_t from, int64_t n) const {
+  const size_t first = static_cast<size_t>(from * frames_),
+               count = static_cast<size_t>(n * frames_);
+  return {absl::MakeConstSpan(positions_).subspan(first, count),
+          absl::MakeConstSpan(sequences_).subspan(first, count), block_tables_, blocks_};
 }
 
 FastAr::FastAr(std::optional<model::Linear> project_in, at::Tensor embeddings,
@@ -66,29 +76,42 @@ absl::StatusOr<FastAr> FastAr::Load(const checkpoint::TensorStore& weights,
                 model::Linear(*head, std::nullopt, mode));
 }
 
-at::Tensor FastAr::Embed(absl::Span<const int32_t> codes) const {
-  const int64_t dim = embeddings_.size(1);
-  at::Tensor out = at::empty({static_cast<int64_t>(codes.size()), dim}, embeddings_.options());
-  for (size_t i = 0; i < codes.size(); ++i) {
-    std::memcpy(out.mutable_data_ptr<float>() + i * dim,
-                embeddings_.const_data_ptr<float>() + codes[i] * dim, dim * sizeof(float));
+void FastAr::Embed(absl::Span<const int32_t> codes, float* x) const {
+  const int64_t dim = transformer_.dim();
+  for (const int32_t code : codes) {
+    std::memcpy(x, embeddings_.const_data_ptr<float>() + code * dim, dim * sizeof(float));
+    x += dim;
   }
-  return out;
 }
 
-at::Tensor FastAr::First(const at::Tensor& hidden, absl::Span<const int32_t> semantic_codes,
-                         FastFrames& frames) const {
-  const int64_t n = hidden.size(0);
-  frames.Reserve(n);
-  const at::Tensor projected = project_in_ ? (*project_in_)(hidden) : hidden;
-  const at::Tensor x = at::cat({projected, Embed(semantic_codes)});
-  const at::Tensor wanted = at::arange(n, 2 * n, at::TensorOptions(at::kLong));
-  return head_(transformer_.Forward(x, frames.Rows(n, 0, 2), frames.cache_, wanted));
+const float* FastAr::Logits(const PagedRows& rows, FastFrames& frames) const {
+  const absl::Span<const int32_t> indices =
+      absl::MakeConstSpan(frames.indices_).first(static_cast<size_t>(rows.size()));
+  const float* hidden = transformer_.Forward(
+      rows, indices.last(static_cast<size_t>(frames.frames_)), frames.cache_, frames.activations_);
+  float* logits = frames.logits_.Get(frames.frames_ * n_logits());
+  head_.Multiply(hidden, frames.frames_, nullptr, logits);
+  return logits;
 }
 
-at::Tensor FastAr::Next(int64_t k, absl::Span<const int32_t> codes, FastFrames& frames) const {
-  const int64_t n = static_cast<int64_t>(codes.size());
-  return head_(transformer_.Forward(Embed(codes), frames.Rows(n, k + 1, 1), frames.cache_));
+const float* FastAr::First(const float* hidden, absl::Span<const int32_t> semantic_codes,
+                           FastFrames& frames) const {
+  const int64_t n = static_cast<int64_t>(semantic_codes.size());
+  const int64_t dim = transformer_.dim();
+  frames.Start(n);
+  float* x = frames.activations_.x.Get(2 * n * dim);
+  if (project_in_) {
+    project_in_->Multiply(hidden, n, nullptr, x);
+  } else {
+    std::memcpy(x, hidden, n * dim * sizeof(float));
+  }
+  Embed(semantic_codes, x + n * dim);
+  return Logits(frames.Rows(0, 2), frames);
+}
+
+const float* FastAr::Next(int64_t k, absl::Span<const int32_t> codes, FastFrames& frames) const {
+  Embed(codes, frames.activations_.x.Get(frames.frames_ * transformer_.dim()));
+  return Logits(frames.Rows(k + 1, 1), frames);
 }
 
 }  // namespace shoal::engine

@@ -2,6 +2,7 @@
 
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -13,9 +14,9 @@ namespace {
 
 static_assert(FrameModel::kBlockPositions == kBlockPositions);
 
-absl::Span<const float> LogitsRow(const at::Tensor& logits, int64_t row) {
-  const size_t n = static_cast<size_t>(logits.size(1));
-  return {logits.const_data_ptr<float>() + row * logits.size(1), n};
+// logits: (rows, width)
+absl::Span<const float> LogitsRow(const float* logits, int64_t row, int64_t width) {
+  return {logits + row * width, static_cast<size_t>(width)};
 }
 
 DrawKey KeyOf(const SequenceChunk& chunk, uint32_t codebook) {
@@ -65,36 +66,38 @@ int64_t ModelRunner::BlockBytes(const checkpoint::ModelConfig& config) {
 absl::StatusOr<std::vector<DrawnFrame>> ModelRunner::Step(absl::Span<const SequenceChunk> chunks) {
   try {
     const c10::InferenceMode inference;
-    absl::StatusOr<StepRows> rows = LayOutRows(chunks, config_, cache_.num_blocks());
-    if (!rows.ok()) return rows.status();
-    return Run(chunks, *rows);
+    const absl::Status laid_out = LayOutRows(chunks, config_, cache_.num_blocks(), rows_);
+    if (!laid_out.ok()) return laid_out;
+    return Run(chunks);
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("a step of the model failed: ", error.what()));
   }
 }
 
-std::vector<DrawnFrame> ModelRunner::Run(absl::Span<const SequenceChunk> chunks,
-                                         const StepRows& rows) {
+std::vector<DrawnFrame> ModelRunner::Run(absl::Span<const SequenceChunk> chunks) {
   std::vector<DrawnFrame> drawn(chunks.size());
   if (chunks.empty()) return drawn;
-  const at::Tensor hidden = slow_.transformer().Forward(slow_.Embed(rows.token_ids, rows.codes),
-                                                        rows.places, cache_, rows.draw_rows);
-  if (rows.draw_chunks.empty()) return drawn;
-  DrawResidualCodes(chunks, hidden, DrawSemanticCodes(chunks, rows, hidden, drawn), drawn);
+  const PagedRows places = rows_.places();
+  slow_.Embed(rows_.token_ids, rows_.codes, activations_.x.Get(places.size() * config_.text.dim));
+  const float* hidden = slow_.transformer().Forward(places, rows_.draw_rows, cache_, activations_);
+  if (rows_.draw_rows.empty()) return drawn;
+  DrawSemanticCodes(chunks, hidden, drawn);
+  if (!open_.empty()) DrawResidualCodes(chunks, hidden, drawn);
   return drawn;
 }
 
-std::vector<ModelRunner::OpenFrame> ModelRunner::DrawSemanticCodes(
-    absl::Span<const SequenceChunk> chunks, const StepRows& rows, const at::Tensor& hidden,
-    std::vector<DrawnFrame>& drawn) const {
-  const at::Tensor logits = slow_.Logits(hidden);
-  std::vector<OpenFrame> frames;
-  for (size_t i = 0; i < rows.draw_chunks.size(); ++i) {
-    const size_t c = rows.draw_chunks[i];
+void ModelRunner::DrawSemanticCodes(absl::Span<const SequenceChunk> chunks, const float* hidden,
+                                    std::vector<DrawnFrame>& drawn) {
+  const int64_t draws = static_cast<int64_t>(rows_.draw_rows.size());
+  float* logits = logits_.Get(draws * slow_.n_logits());
+  slow_.Logits(hidden, draws, logits);
+  open_.clear();
+  codes_.clear();
+  for (int64_t row = 0; row < draws; ++row) {
+    const size_t c = rows_.draw_chunks[static_cast<size_t>(row)];
     const SequenceChunk& chunk = chunks[c];
-    const int64_t row = static_cast<int64_t>(i);
-    const SemanticDraw draw =
-        DrawSemantic(LogitsRow(logits, row), chunk.history, *chunk.sampling, KeyOf(chunk, 0));
+    const SemanticDraw draw = DrawSemantic(LogitsRow(logits, row, slow_.n_logits()), chunk.history,
+                                           *chunk.sampling, KeyOf(chunk, 0));
     if (draw.index < 0) {
       drawn[c].status = NotFinite(0);
       continue;
@@ -102,41 +105,42 @@ std::vector<ModelRunner::OpenFrame> ModelRunner::DrawSemanticCodes(
     drawn[c].drawn = true;
     drawn[c].end = draw.index == config_.n_semantic();
     if (drawn[c].end) continue;
-    drawn[c].codes.reserve(config_.num_codebooks);
+    drawn[c].codes.reserve(static_cast<size_t>(config_.num_codebooks));
     drawn[c].codes.push_back(draw.index);
-    frames.push_back(OpenFrame{c, row, draw.hot});
+    open_.push_back(OpenFrame{c, row, draw.hot});
+    codes_.push_back(draw.index);
   }
-  return frames;
 }
 
-void ModelRunner::DrawResidualCodes(absl::Span<const SequenceChunk> chunks,
-                                    const at::Tensor& hidden, std::vector<OpenFrame> frames,
-                                    std::vector<DrawnFrame>& drawn) {
-  if (frames.empty()) return;
-  std::vector<int64_t> selected;
-  std::vector<int32_t> codes;  // of the last codebook drawn
-  for (const OpenFrame& frame : frames) {
-    selected.push_back(frame.row);
-    codes.push_back(drawn[frame.chunk].codes[0]);
+const float* ModelRunner::OpenRows(const float* hidden) {
+  if (open_.size() == rows_.draw_rows.size()) return hidden;
+  const int64_t dim = config_.text.dim;
+  float* inputs = inputs_.Get(static_cast<int64_t>(open_.size()) * dim);
+  for (size_t i = 0; i < open_.size(); ++i) {
+    std::copy_n(hidden + open_[i].row * dim, dim, inputs + static_cast<int64_t>(i) * dim);
   }
-  const at::Tensor inputs =
-      hidden.index_select(0, at::tensor(selected, at::TensorOptions(at::kLong)));
+  return inputs;
+}
+
+void ModelRunner::DrawResidualCodes(absl::Span<const SequenceChunk> chunks, const float* hidden,
+                                    std::vector<DrawnFrame>& drawn) {
   for (int64_t k = 1; k < config_.num_codebooks; ++k) {
-    const at::Tensor logits =
-        k == 1 ? fast_.First(inputs, codes, frames_) : fast_.Next(k - 1, codes, frames_);
-    for (size_t i = 0; i < frames.size(); ++i) {
-      const SequenceChunk& chunk = chunks[frames[i].chunk];
-      DrawnFrame& frame = drawn[frames[i].chunk];
+    const float* logits = k == 1 ? fast_.First(OpenRows(hidden), codes_, frames_)
+                                 : fast_.Next(k - 1, codes_, frames_);
+    for (size_t i = 0; i < open_.size(); ++i) {
+      const SequenceChunk& chunk = chunks[open_[i].chunk];
+      DrawnFrame& frame = drawn[open_[i].chunk];
       if (!frame.status.ok()) continue;
-      const int32_t code = DrawResidual(LogitsRow(logits, static_cast<int64_t>(i)), frames[i].hot,
-                                        *chunk.sampling, KeyOf(chunk, static_cast<uint32_t>(k)));
+      const int32_t code =
+          DrawResidual(LogitsRow(logits, static_cast<int64_t>(i), fast_.n_logits()), open_[i].hot,
+                       *chunk.sampling, KeyOf(chunk, static_cast<uint32_t>(k)));
       if (code < 0) {
         frame.status = NotFinite(k);
         frame.drawn = false;
-        codes[i] = 0;  // its row goes on unused: the others' rows stay where they are
+        codes_[i] = 0;  // its row goes on unused: the others' rows stay where they are
         continue;
       }
-      codes[i] = code;
+      codes_[i] = code;
       frame.codes.push_back(code);
     }
   }

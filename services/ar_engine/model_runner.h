@@ -3,7 +3,8 @@
 // A step is one batch through the slow decoder, prompt chunks and single frames alike, then a
 // semantic draw for every chunk that asks for one, then the fast decoder over all frames that go
 // on. Owned by the model thread, which alone calls Step(). Nothing of a sequence outlives a step
-// except its KV. No exception leaves.
+// except its KV, and a step of a size that was run before allocates nothing but its result. No
+// exception leaves.
 #ifndef SHOAL_SERVICES_AR_ENGINE_MODEL_RUNNER_H_
 #define SHOAL_SERVICES_AR_ENGINE_MODEL_RUNNER_H_
 
@@ -14,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/checkpoint/checkpoint.h"
+#include "common/model/buffer.h"
 #include "common/model/linear.h"
 #include "services/ar_engine/fast_ar.h"
 #include "services/ar_engine/frame_model.h"
@@ -51,19 +53,29 @@ class ModelRunner final : public FrameModel {
   };
 
   ModelRunner(const checkpoint::ModelConfig& config, SlowAr slow, FastAr fast, int64_t num_blocks);
-  // Those of Step(), but exceptions pass.
-  std::vector<DrawnFrame> Run(absl::Span<const SequenceChunk> chunks, const StepRows& rows);
-  std::vector<OpenFrame> DrawSemanticCodes(absl::Span<const SequenceChunk> chunks,
-                                           const StepRows& rows, const at::Tensor& hidden,
-                                           std::vector<DrawnFrame>& drawn) const;
-  void DrawResidualCodes(absl::Span<const SequenceChunk> chunks, const at::Tensor& hidden,
-                         std::vector<OpenFrame> frames, std::vector<DrawnFrame>& drawn);
+  // The step that rows_ holds; exceptions pass.
+  std::vector<DrawnFrame> Run(absl::Span<const SequenceChunk> chunks);
+  // hidden: (draws, dim) of the drawing rows. Fills open_.
+  void DrawSemanticCodes(absl::Span<const SequenceChunk> chunks, const float* hidden,
+                         std::vector<DrawnFrame>& drawn);
+  // Of the frames in open_.
+  void DrawResidualCodes(absl::Span<const SequenceChunk> chunks, const float* hidden,
+                         std::vector<DrawnFrame>& drawn);
+  // The rows of `hidden` that open_ names: (open frames, dim).
+  const float* OpenRows(const float* hidden);
 
   const checkpoint::ModelConfig config_;
   const SlowAr slow_;
   const FastAr fast_;
   KvCache cache_;
   FastFrames frames_;
+
+  // Of the step at hand; their memory is kept for the next.
+  StepRows rows_;
+  Activations activations_;
+  model::Buffer logits_, inputs_;
+  std::vector<OpenFrame> open_;
+  std::vector<int32_t> codes_;  // of the codebook drawn last, one an open frame
 };
 
 }  // namespace shoal::engine

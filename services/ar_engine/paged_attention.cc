@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
+#include "absl/container/fixed_array.h"
 #include "common/model/parallel.h"
 #include "common/model/row_kernels.h"
 #include "services/ar_engine/attention_kernel.h"
@@ -15,6 +15,8 @@ namespace {
 
 // Multiply-adds that are worth waking a thread for.
 constexpr int64_t kGrainProducts = 1 << 18;
+// Scores of one head that need no memory of their own.
+constexpr size_t kStackScores = 4096;
 
 // Raw access to a KV tensor (num_blocks, 2, kv_heads, 16, head_dim).
 struct KvLayout {
@@ -37,26 +39,6 @@ struct KvLayout {
   int64_t block_stride;
 };
 
-// Raw access to PagedRows.
-struct RowPlaces {
-  explicit RowPlaces(const PagedRows& rows)
-      : position(rows.position.const_data_ptr<int32_t>()),
-        sequence(rows.sequence.const_data_ptr<int32_t>()),
-        tables(rows.block_tables.const_data_ptr<int32_t>()),
-        table_stride(rows.block_tables.size(1)) {
-    TORCH_CHECK(rows.position.is_contiguous() && rows.sequence.is_contiguous() &&
-                    rows.block_tables.is_contiguous(),
-                "the places of rows must be contiguous");
-  }
-
-  const int32_t* table(int64_t row) const { return tables + sequence[row] * table_stride; }
-
-  const int32_t* position;
-  const int32_t* sequence;
-  const int32_t* tables;
-  int64_t table_stride;
-};
-
 // Normalises (where `norm` is given) and rotates one head.
 void TransformHead(const float* x, const float* norm, const HeadTransform& transform,
                    const float* rotation, int64_t head_dim, float* out) {
@@ -73,30 +55,22 @@ const float* DataOrNull(const at::Tensor& tensor) {
 
 }  // namespace
 
-at::Tensor CacheKeysAndValues(const at::Tensor& qkv, const HeadTransform& transform,
-                              const PagedRows& rows, at::Tensor& kv) {
+void CacheKeysAndValues(const float* qkv, int64_t heads, const HeadTransform& transform,
+                        const PagedRows& rows, at::Tensor& kv, float* q) {
   const KvLayout layout(kv);
-  const RowPlaces places(rows);
   const int64_t head_dim = layout.head_dim;
-  const int64_t heads = qkv.size(1) / head_dim - 2 * layout.heads;
-  TORCH_CHECK(qkv.is_contiguous() && heads > 0 && rows.position.size(0) == qkv.size(0),
-              "queries, keys and values of shape ", qkv.sizes(), " do not fit a cache of ",
-              kv.sizes());
-  at::Tensor q = at::empty({qkv.size(0), heads, head_dim}, qkv.options());
-  const float* in = qkv.const_data_ptr<float>();
-  float* queries = q.mutable_data_ptr<float>();
   float* cache = kv.mutable_data_ptr<float>();
+  const float* rope = transform.rope.const_data_ptr<float>();
   const float* query_norm = DataOrNull(transform.query_norm);
   const float* key_norm = DataOrNull(transform.key_norm);
-  for (int64_t row = 0; row < qkv.size(0); ++row) {
-    const int64_t position = places.position[row];
-    const float* x = in + row * qkv.size(1);
-    const float* rotation = transform.rope.const_data_ptr<float>() + position * head_dim;
-    for (int64_t head = 0; head < heads; ++head, x += head_dim) {
-      TransformHead(x, query_norm, transform, rotation, head_dim,
-                    queries + (row * heads + head) * head_dim);
+  const float* x = qkv;
+  for (int64_t row = 0; row < rows.size(); ++row) {
+    const int64_t position = rows.position[row];
+    const float* rotation = rope + position * head_dim;
+    for (int64_t head = 0; head < heads; ++head, x += head_dim, q += head_dim) {
+      TransformHead(x, query_norm, transform, rotation, head_dim, q);
     }
-    float* keys = cache + places.table(row)[position / kBlockPositions] * layout.block_stride +
+    float* keys = cache + rows.table(row)[position / kBlockPositions] * layout.block_stride +
                   position % kBlockPositions * head_dim;
     for (int64_t head = 0; head < layout.heads; ++head, x += head_dim) {
       TransformHead(x, key_norm, transform, rotation, head_dim, keys + head * layout.head_stride);
@@ -106,43 +80,33 @@ at::Tensor CacheKeysAndValues(const at::Tensor& qkv, const HeadTransform& transf
       std::memcpy(values + head * layout.head_stride, x, head_dim * sizeof(float));
     }
   }
-  return q;
 }
 
-at::Tensor PagedAttention(const at::Tensor& q, const at::Tensor& kv, const PagedRows& rows) {
+void PagedAttention(const float* q, int64_t heads, const at::Tensor& kv, const PagedRows& rows,
+                    float* out) {
   const KvLayout layout(kv);
-  const RowPlaces places(rows);
-  const int64_t n = q.size(0);
-  const int64_t heads = q.size(1);
   const int64_t head_dim = layout.head_dim;
-  TORCH_CHECK(q.is_contiguous() && q.size(2) == head_dim && heads % layout.heads == 0 &&
-                  rows.position.size(0) == n,
-              "queries of shape ", q.sizes(), " do not fit a cache of ", kv.sizes());
+  TORCH_CHECK(heads % layout.heads == 0, heads, " heads do not share ", layout.heads, " KV heads");
   const int64_t group = heads / layout.heads;
-  const int64_t longest = n > 0 ? 1 + *std::max_element(places.position, places.position + n) : 0;
+  int64_t longest = 0;
+  for (const int32_t position : rows.position) longest = std::max<int64_t>(longest, position + 1);
   const int64_t scratch_size = BlocksFor(longest) * kBlockPositions;
-  at::Tensor out = at::empty({n, heads * head_dim}, q.options());
-  const float* queries = q.const_data_ptr<float>();
   const float* cache = kv.const_data_ptr<float>();
-  float* outputs = out.mutable_data_ptr<float>();
 
   const int64_t grain = kGrainProducts / std::max<int64_t>(1, longest * head_dim * 2);
-  model::ParallelFor(n * heads, std::max<int64_t>(1, grain), [&](int64_t begin, int64_t end) {
-    std::vector<float> scratch(scratch_size);
+  const auto attend = [&](int64_t begin, int64_t end) {
+    absl::FixedArray<float, kStackScores> scratch(static_cast<size_t>(scratch_size));
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = i / heads;
       const float* head_kv = cache + i % heads / group * layout.head_stride;
-      const HeadQuery head{queries + i * head_dim,
-                           head_kv,
-                           places.table(row),
-                           1 + int64_t{places.position[row]},
-                           head_dim,
-                           layout.block_stride,
+      const HeadQuery head{q + i * head_dim,   head_kv,
+                           rows.table(row),    1 + int64_t{rows.position[row]},
+                           head_dim,           layout.block_stride,
                            layout.value_offset};
-      AttendOneHead(head, scratch.data(), outputs + i * head_dim);
+      AttendOneHead(head, scratch.data(), out + i * head_dim);
     }
-  });
-  return out;
+  };
+  model::ParallelFor(rows.size() * heads, std::max<int64_t>(1, grain), attend);
 }
 
 }  // namespace shoal::engine

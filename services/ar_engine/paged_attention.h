@@ -15,6 +15,8 @@
 
 #include <cstdint>
 
+#include "absl/types/span.h"
+
 namespace shoal::engine {
 
 inline constexpr int64_t kBlockPositions = 16;
@@ -24,16 +26,15 @@ constexpr int64_t BlocksFor(int64_t positions) {
   return (positions + kBlockPositions - 1) / kBlockPositions;
 }
 
-// Where the rows of a batch stand. Several rows may be of one sequence. All int32, contiguous.
+// Where the rows of a batch stand. Several rows may be of one sequence. A view.
 struct PagedRows {
-  at::Tensor position;      // (rows): in the row's sequence
-  at::Tensor sequence;      // (rows): row of block_tables
-  at::Tensor block_tables;  // (sequences, blocks): covers every position named
+  absl::Span<const int32_t> position;      // (rows): in the row's sequence
+  absl::Span<const int32_t> sequence;      // (rows): row of block_tables
+  absl::Span<const int32_t> block_tables;  // (sequences, blocks): covers every position named
+  int64_t blocks = 0;                      // of a row of block_tables
 
-  // Those of the rows at `index` (n) int64.
-  PagedRows Select(const at::Tensor& index) const {
-    return {position.index_select(0, index), sequence.index_select(0, index), block_tables};
-  }
+  int64_t size() const { return static_cast<int64_t>(position.size()); }
+  const int32_t* table(int64_t row) const { return block_tables.data() + sequence[row] * blocks; }
 };
 
 // What queries and keys go through before they meet: an optional norm a head, and the rotation.
@@ -44,14 +45,15 @@ struct HeadTransform {
   at::Tensor rope;  // (positions, head_dim/2, 2): table of common/model/rope.h
 };
 
-// Writes the keys and values of all rows to their places in `kv` and returns the queries.
-// qkv: (rows, (heads + 2 * kv_heads) * head_dim): q, then k, then v -> (rows, heads, head_dim)
-at::Tensor CacheKeysAndValues(const at::Tensor& qkv, const HeadTransform& transform,
-                              const PagedRows& rows, at::Tensor& kv);
+// Writes the keys and values of all rows to their places in `kv` and the queries to `q`.
+// qkv: (rows, (heads + 2 * kv_heads) * head_dim): q, then k, then v; q: (rows, heads, head_dim)
+void CacheKeysAndValues(const float* qkv, int64_t heads, const HeadTransform& transform,
+                        const PagedRows& rows, at::Tensor& kv, float* q);
 
 // softmax(q k / sqrt(head_dim)) v over the positions up to and including each row's own.
-// q: (rows, heads, head_dim), heads a multiple of kv_heads -> (rows, heads * head_dim)
-at::Tensor PagedAttention(const at::Tensor& q, const at::Tensor& kv, const PagedRows& rows);
+// q: (rows, heads, head_dim), heads a multiple of kv_heads; out: (rows, heads * head_dim)
+void PagedAttention(const float* q, int64_t heads, const at::Tensor& kv, const PagedRows& rows,
+                    float* out);
 
 }  // namespace shoal::engine
 

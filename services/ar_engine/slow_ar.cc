@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "common/checkpoint/expected_tensors.h"
@@ -60,25 +61,25 @@ absl::StatusOr<SlowAr> SlowAr::Load(const checkpoint::TensorStore& weights,
                 model::Linear(*head, std::nullopt, mode));
 }
 
-at::Tensor SlowAr::Embed(const at::Tensor& token_ids, const at::Tensor& codes) const {
+void SlowAr::Embed(absl::Span<const int32_t> token_ids, absl::Span<const int32_t> codes,
+                   float* x) const {
   const int64_t dim = config_.text.dim;
-  const int64_t rows = token_ids.size(0);
-  at::Tensor out = at::empty({rows, dim}, token_embeddings_.options());
+  const float* token_rows = token_embeddings_.const_data_ptr<float>();
   const float* code_rows = code_embeddings_.const_data_ptr<float>();
   const float scale = std::sqrt(static_cast<float>(config_.num_codebooks + 1));
-  for (int64_t row = 0; row < rows; ++row) {
-    const int32_t token = token_ids.const_data_ptr<int32_t>()[row];
-    float* x = out.mutable_data_ptr<float>() + row * dim;
-    std::memcpy(x, token_embeddings_.const_data_ptr<float>() + token * dim, dim * sizeof(float));
-    if (token < config_.semantic_start || token > config_.semantic_end) continue;
-    const int32_t* frame = codes.const_data_ptr<int32_t>() + row * config_.num_codebooks;
-    for (int64_t k = 0; k < config_.num_codebooks; ++k) {
-      const float* code = code_rows + (k * config_.audio.vocab_size + frame[k]) * dim;
-      for (int64_t i = 0; i < dim; ++i) x[i] += code[i];
+  const int32_t* frame = codes.data();
+  for (const int32_t token : token_ids) {
+    std::memcpy(x, token_rows + token * dim, dim * sizeof(float));
+    if (token >= config_.semantic_start && token <= config_.semantic_end) {
+      for (int64_t k = 0; k < config_.num_codebooks; ++k) {
+        const float* code = code_rows + (k * config_.audio.vocab_size + frame[k]) * dim;
+        for (int64_t i = 0; i < dim; ++i) x[i] += code[i];
+      }
+      for (int64_t i = 0; i < dim; ++i) x[i] /= scale;
     }
-    for (int64_t i = 0; i < dim; ++i) x[i] /= scale;
+    x += dim;
+    frame += config_.num_codebooks;
   }
-  return out;
 }
 
 }  // namespace shoal::engine

@@ -7,9 +7,10 @@
 
 #include <ATen/ATen.h>
 
-#include <optional>
+#include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "common/checkpoint/model_config.h"
 #include "common/checkpoint/safetensors.h"
 #include "common/model/linear.h"
@@ -24,14 +25,17 @@ class SlowAr {
                                      model::ProductMode mode);
 
   // What enters the first layer: the token's embedding and, where the token is semantic, that of
-  // all of its codes. token_ids: (rows) int32, codes: (rows, num_codebooks) int32 -> (rows, dim)
-  at::Tensor Embed(const at::Tensor& token_ids, const at::Tensor& codes) const;
+  // all of its codes. token_ids: (rows), codes: (rows, num_codebooks), x: (rows, dim)
+  void Embed(absl::Span<const int32_t> token_ids, absl::Span<const int32_t> codes, float* x) const;
 
   const Transformer& transformer() const { return transformer_; }
 
-  // Logits of semantic_start..semantic_end, then eos. hidden: (rows, dim), after the final norm
-  // -> (rows, n_semantic + 1)
-  at::Tensor Logits(const at::Tensor& hidden) const { return head_(hidden); }
+  // Logits of semantic_start..semantic_end, then eos. hidden: (rows, dim), after the final norm;
+  // logits: (rows, n_logits())
+  void Logits(const float* hidden, int64_t rows, float* logits) const {
+    head_.Multiply(hidden, rows, nullptr, logits);
+  }
+  int64_t n_logits() const { return head_.out_features(); }
 
  private:
   SlowAr(const checkpoint::ModelConfig& config, at::Tensor tokens, at::Tensor codes,

@@ -52,48 +52,41 @@ std::string Problem(const SequenceChunk& chunk, const checkpoint::ModelConfig& c
 
 }  // namespace
 
-absl::StatusOr<StepRows> LayOutRows(absl::Span<const SequenceChunk> chunks,
-                                    const checkpoint::ModelConfig& config, int64_t num_blocks) {
-  const int64_t num_codebooks = config.num_codebooks;
-  int64_t n = 0;
+absl::Status LayOutRows(absl::Span<const SequenceChunk> chunks,
+                        const checkpoint::ModelConfig& config, int64_t num_blocks, StepRows& rows) {
   int64_t widest = 1;
   for (size_t i = 0; i < chunks.size(); ++i) {
     const std::string problem = Problem(chunks[i], config, num_blocks);
     if (!problem.empty()) {
       return absl::InvalidArgumentError(absl::StrCat("chunk ", i, " of the step: ", problem));
     }
-    n += Length(chunks[i]);
     widest = std::max(widest, BlocksFor(chunks[i].start + Length(chunks[i])));
   }
 
-  const at::TensorOptions options = at::TensorOptions(at::kInt);
-  StepRows rows;
-  rows.token_ids = at::empty({n}, options);
-  rows.codes = at::empty({n, num_codebooks}, options);
-  rows.places.position = at::empty({n}, options);
-  rows.places.sequence = at::empty({n}, options);
-  rows.places.block_tables = at::zeros({static_cast<int64_t>(chunks.size()), widest}, options);
-  std::vector<int64_t> draw_rows;
-  int64_t row = 0;
+  rows.token_ids.clear();
+  rows.codes.clear();
+  rows.position.clear();
+  rows.sequence.clear();
+  rows.draw_rows.clear();
+  rows.draw_chunks.clear();
+  rows.blocks = widest;
+  rows.block_tables.assign(chunks.size() * static_cast<size_t>(widest), 0);
   for (size_t i = 0; i < chunks.size(); ++i) {
     const SequenceChunk& chunk = chunks[i];
-    std::copy(chunk.token_ids.begin(), chunk.token_ids.end(),
-              rows.token_ids.mutable_data_ptr<int32_t>() + row);
-    std::copy(chunk.codes.begin(), chunk.codes.end(),
-              rows.codes.mutable_data_ptr<int32_t>() + row * num_codebooks);
+    rows.token_ids.insert(rows.token_ids.end(), chunk.token_ids.begin(), chunk.token_ids.end());
+    rows.codes.insert(rows.codes.end(), chunk.codes.begin(), chunk.codes.end());
     const int64_t blocks = BlocksFor(chunk.start + Length(chunk));
-    std::copy(chunk.block_table.begin(), chunk.block_table.begin() + blocks,
-              rows.places.block_tables.mutable_data_ptr<int32_t>() + i * widest);
-    for (int64_t j = 0; j < Length(chunk); ++j, ++row) {
-      rows.places.position.mutable_data_ptr<int32_t>()[row] = static_cast<int32_t>(chunk.start + j);
-      rows.places.sequence.mutable_data_ptr<int32_t>()[row] = static_cast<int32_t>(i);
+    std::copy_n(chunk.block_table.begin(), blocks,
+                rows.block_tables.begin() + static_cast<int64_t>(i) * widest);
+    for (int64_t j = 0; j < Length(chunk); ++j) {
+      rows.position.push_back(static_cast<int32_t>(chunk.start + j));
+      rows.sequence.push_back(static_cast<int32_t>(i));
     }
     if (chunk.sampling == nullptr) continue;
-    draw_rows.push_back(row - 1);
+    rows.draw_rows.push_back(static_cast<int32_t>(rows.position.size()) - 1);
     rows.draw_chunks.push_back(i);
   }
-  rows.draw_rows = at::tensor(draw_rows, at::TensorOptions(at::kLong));
-  return rows;
+  return absl::OkStatus();
 }
 
 }  // namespace shoal::engine

@@ -1,12 +1,13 @@
 #include "services/ar_engine/transformer.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "common/model/norm.h"
 #include "common/model/rope.h"
+#include "common/model/row_kernels.h"
 #include "common/model/weights.h"
 
 namespace shoal::engine {
@@ -41,6 +42,24 @@ class Loader {
   std::string prefix_;
   absl::Status status_;
 };
+
+// Moves the rows at `wanted` to the front. x: (rows, width)
+void KeepRows(absl::Span<const int32_t> wanted, int64_t width, float* x) {
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    std::copy_n(x + wanted[i] * width, width, x + static_cast<int64_t>(i) * width);
+  }
+}
+
+PagedRows Select(const PagedRows& rows, absl::Span<const int32_t> wanted,
+                 Activations& activations) {
+  activations.position.clear();
+  activations.sequence.clear();
+  for (const int32_t row : wanted) {
+    activations.position.push_back(rows.position[row]);
+    activations.sequence.push_back(rows.sequence[row]);
+  }
+  return {activations.position, activations.sequence, rows.block_tables, rows.blocks};
+}
 
 }  // namespace
 
@@ -78,6 +97,9 @@ absl::StatusOr<Transformer> Transformer::Load(const checkpoint::TensorStore& wei
                                               const checkpoint::TransformerConfig& config,
                                               int64_t positions, model::ProductMode mode) {
   Transformer transformer;
+  transformer.dim_ = config.dim;
+  transformer.heads_ = config.n_head;
+  transformer.head_dim_ = config.head_dim;
   transformer.norm_eps_ = config.norm_eps;
   const at::Tensor rope = model::RopeTable(positions, config.head_dim, config.rope_base);
   for (int64_t i = 0; i < config.n_layer; ++i) {
@@ -93,27 +115,52 @@ absl::StatusOr<Transformer> Transformer::Load(const checkpoint::TensorStore& wei
   return transformer;
 }
 
-at::Tensor Transformer::Layer(int64_t i, const at::Tensor& x, const PagedRows& rows, KvCache& cache,
-                              const at::Tensor& wanted) const {
+const float* Transformer::Norm(const at::Tensor& weight, int64_t rows,
+                               Activations& activations) const {
+  const float* x = activations.x.Get(rows * dim_);
+  float* normed = activations.normed.Get(rows * dim_);
+  for (int64_t row = 0; row < rows; ++row) {
+    model::RmsNormRow(x + row * dim_, weight.const_data_ptr<float>(), dim_, norm_eps_,
+                      normed + row * dim_);
+  }
+  return normed;
+}
+
+void Transformer::Layer(int64_t i, const PagedRows& rows,
+                        std::optional<absl::Span<const int32_t>> wanted, KvCache& cache,
+                        Activations& activations) const {
   const LayerWeights& layer = layers_[i];
-  const at::Tensor qkv = layer.qkv(model::RmsNorm(x, layer.attention_norm, norm_eps_));
-  const at::Tensor q = CacheKeysAndValues(qkv, layer.transform, rows, cache.layer(i));
-  const bool all = !wanted.defined();
-  const at::Tensor attended =
-      all ? PagedAttention(q, cache.layer(i), rows)
-          : PagedAttention(q.index_select(0, wanted), cache.layer(i), rows.Select(wanted));
-  const at::Tensor h = layer.output.AddTo(all ? x : x.index_select(0, wanted), attended);
-  return layer.feed_forward.AddTo(h, model::RmsNorm(h, layer.feed_forward_norm, norm_eps_));
+  const int64_t width = heads_ * head_dim_;
+  float* qkv = activations.qkv.Get(rows.size() * layer.qkv.out_features());
+  layer.qkv.Multiply(Norm(layer.attention_norm, rows.size(), activations), rows.size(), nullptr,
+                     qkv);
+  float* query = activations.query.Get(rows.size() * width);
+  CacheKeysAndValues(qkv, heads_, layer.transform, rows, cache.layer(i), query);
+
+  float* x = activations.x.Get(rows.size() * dim_);
+  PagedRows left = rows;
+  if (wanted.has_value() && static_cast<int64_t>(wanted->size()) < rows.size()) {
+    KeepRows(*wanted, dim_, x);
+    KeepRows(*wanted, width, query);
+    left = Select(rows, *wanted, activations);
+  }
+  const int64_t n = left.size();
+  float* attended = activations.attended.Get(n * width);
+  PagedAttention(query, heads_, cache.layer(i), left, attended);
+  layer.output.Multiply(attended, n, x, x);
+  float* scratch = activations.feed_forward.Get(n * layer.feed_forward.scratch_width());
+  layer.feed_forward.AddTo(Norm(layer.feed_forward_norm, n, activations), n, scratch, x);
 }
 
-at::Tensor Transformer::Forward(at::Tensor x, const PagedRows& rows, KvCache& cache,
-                                const at::Tensor& wanted) const {
-  for (int64_t i = 0; i + 1 < n_layer(); ++i) x = Layer(i, x, rows, cache);
-  return FinalNorm(Layer(n_layer() - 1, x, rows, cache, wanted));
+const float* Transformer::Forward(const PagedRows& rows, absl::Span<const int32_t> wanted,
+                                  KvCache& cache, Activations& activations) const {
+  for (int64_t i = 0; i + 1 < n_layer(); ++i) Layer(i, rows, std::nullopt, cache, activations);
+  Layer(n_layer() - 1, rows, wanted, cache, activations);
+  return FinalNorm(static_cast<int64_t>(wanted.size()), activations);
 }
 
-at::Tensor Transformer::FinalNorm(const at::Tensor& x) const {
-  return model::RmsNorm(x, norm_, norm_eps_);
+const float* Transformer::FinalNorm(int64_t rows, Activations& activations) const {
+  return Norm(norm_, rows, activations);
 }
 
 }  // namespace shoal::engine

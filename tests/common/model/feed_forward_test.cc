@@ -22,6 +22,19 @@ TEST(FeedForwardTest, IsTheGatedProduct) {
   }
 }
 
+TEST(FeedForwardTest, InPlaceIsTheSame) {
+  const at::Tensor w1 = at::randn({37, 20}), w2 = at::randn({20, 37}), w3 = at::randn({37, 20});
+  const FeedForward feed_forward(w1, w2, w3, ProductMode::kDeterministic);
+  for (const int64_t rows : {0, 1, 2, 7, 30}) {
+    const at::Tensor x = at::randn({rows, 20}), residual = at::randn({rows, 20});
+    at::Tensor scratch = at::empty({rows, feed_forward.scratch_width()});
+    at::Tensor y = residual.clone();
+    feed_forward.AddTo(x.const_data_ptr<float>(), rows, scratch.mutable_data_ptr<float>(),
+                       y.mutable_data_ptr<float>());
+    EXPECT_TRUE(at::equal(y, feed_forward.AddTo(residual, x))) << rows;
+  }
+}
+
 TEST(FeedForwardTest, SiluHoldsOverTheWholeRange) {
   const at::Tensor gate = at::cat({at::linspace(-120, 120, 4001), at::tensor({-1e30, 1e30})});
   const at::Tensor gate_up = at::stack({gate, at::ones_like(gate)}).view({1, -1});

@@ -11,6 +11,7 @@
 #include "services/ar_engine/slow_ar.h"
 #include "tests/reference_model/dual_ar.h"
 #include "tests/services/ar_engine/random_checkpoint.h"
+#include "tests/services/ar_engine/tensor_calls.h"
 
 namespace shoal::engine {
 namespace {
@@ -52,11 +53,11 @@ struct Decoders {
   at::Tensor Hidden(const RandomPrompt& prompt, int64_t from, int64_t n, int64_t block,
                     KvCache& cache) const {
     const at::TensorOptions options(at::kInt);
-    const PagedRows rows{at::arange(from, from + n, options), at::zeros({n}, options),
-                         at::arange(block, block + BlocksFor(from + n), options).unsqueeze(0)};
+    const RowTensors rows{at::arange(from, from + n, options), at::zeros({n}, options),
+                          at::arange(block, block + BlocksFor(from + n), options).unsqueeze(0)};
     const at::Tensor x =
-        slow->Embed(prompt.token_ids.narrow(0, from, n), prompt.codes.narrow(0, from, n));
-    return slow->transformer().Forward(x, rows, cache);
+        Embed(*slow, prompt.token_ids.narrow(0, from, n), prompt.codes.narrow(0, from, n));
+    return Pass(slow->transformer(), x).Forward(rows.places(), cache);
   }
 
   // Logits of all residual codebooks with the given codes: (num_codebooks - 1) of (n, entries)
@@ -65,9 +66,7 @@ struct Decoders {
     std::vector<at::Tensor> logits;
     for (int64_t k = 0; k + 1 < config.num_codebooks; ++k) {
       const at::Tensor column = codes.select(1, k).contiguous();
-      const absl::Span<const int32_t> given(column.const_data_ptr<int32_t>(),
-                                            static_cast<size_t>(column.size(0)));
-      logits.push_back(k == 0 ? fast->First(hidden, given, frames) : fast->Next(k, given, frames));
+      logits.push_back(engine::ResidualLogits(*fast, k, hidden, Ints(column), frames));
     }
     return logits;
   }
@@ -98,7 +97,7 @@ void ExpectReference(const checkpoint::ModelConfig& config, const RandomWeights&
   const at::Tensor wide = hidden.to(at::kDouble);
   const reference::Array expected = plain.Hidden(prompt.plain);
   ExpectNear(hidden, {expected.data.begin(), expected.data.end()}, "hidden");
-  ExpectNear(decoders.slow->Logits(hidden)[n - 1],
+  ExpectNear(Logits(*decoders.slow, hidden)[n - 1],
              plain.SemanticLogits(wide[n - 1].const_data_ptr<double>()), "semantic logits");
   FastFrames frames(config);
   const auto logits = decoders.ResidualLogits(hidden, prompt.codes, frames);
@@ -209,7 +208,7 @@ TEST_F(DeterministicTest, BatchIsBitEqualToItsSequencesAlone) {
   const at::TensorOptions options(at::kInt);
   std::vector<RandomPrompt> prompts;
   std::vector<at::Tensor> alone, tokens, codes, positions, sequences;
-  PagedRows rows;
+  RowTensors rows;
   rows.block_tables = at::arange(5 * 4, options).view({5, 4});
   for (size_t i = 0; i < lengths.size(); ++i) {
     const int64_t n = lengths[i];
@@ -230,14 +229,14 @@ TEST_F(DeterministicTest, BatchIsBitEqualToItsSequencesAlone) {
   rows.sequence = permuted(sequences);
   KvCache cache(decoders_.config.text, 20);
   const Transformer& transformer = decoders_.slow->transformer();
-  const at::Tensor x = decoders_.slow->Embed(permuted(tokens), permuted(codes));
-  const at::Tensor together = transformer.Forward(x, rows, cache);
+  const at::Tensor x = Embed(*decoders_.slow, permuted(tokens), permuted(codes));
+  const at::Tensor together = Pass(transformer, x).Forward(rows.places(), cache);
   EXPECT_TRUE(at::equal(together, permuted(alone)));
-  const at::Tensor wanted = at::tensor({77, 3, 20}, at::TensorOptions(at::kLong));
-  EXPECT_TRUE(
-      at::equal(transformer.Forward(x, rows, cache, wanted), together.index_select(0, wanted)));
-  EXPECT_TRUE(at::equal(decoders_.slow->Logits(together).narrow(0, 3, 1),
-                        decoders_.slow->Logits(together.narrow(0, 3, 1))));
+  const at::Tensor wanted = at::tensor({3, 20, 77}, at::TensorOptions(at::kInt));
+  EXPECT_TRUE(at::equal(Pass(transformer, x).Forward(rows.places(), Ints(wanted), cache),
+                        together.index_select(0, wanted)));
+  EXPECT_TRUE(at::equal(Logits(*decoders_.slow, together).narrow(0, 3, 1),
+                        Logits(*decoders_.slow, together.narrow(0, 3, 1))));
 }
 
 TEST_F(DeterministicTest, FramesOfABatchAreBitEqualToFramesAlone) {

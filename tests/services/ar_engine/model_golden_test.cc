@@ -12,6 +12,7 @@
 #include "common/checkpoint/checkpoint.h"
 #include "services/ar_engine/fast_ar.h"
 #include "services/ar_engine/slow_ar.h"
+#include "tests/services/ar_engine/tensor_calls.h"
 #include "tests/support/golden.h"
 
 namespace shoal::engine {
@@ -47,10 +48,10 @@ void ExpectClose(const std::string& path, const at::Tensor& found, const at::Ten
 }
 
 // One sequence whose blocks stand in reverse order.
-PagedRows RowsOf(int64_t from, int64_t n, int64_t total) {
+RowTensors RowsOf(int64_t from, int64_t n, int64_t total) {
   const at::TensorOptions options(at::kInt);
-  return PagedRows{at::arange(from, from + n, options), at::zeros({n}, options),
-                   at::arange(BlocksFor(total) - 1, -1, -1, options).unsqueeze(0)};
+  return RowTensors{at::arange(from, from + n, options), at::zeros({n}, options),
+                    at::arange(BlocksFor(total) - 1, -1, -1, options).unsqueeze(0)};
 }
 
 class ModelGoldenTest : public ::testing::TestWithParam<ProductMode> {
@@ -73,14 +74,14 @@ class ModelGoldenTest : public ::testing::TestWithParam<ProductMode> {
     std::vector<std::vector<at::Tensor>> layers(slow_->transformer().n_layer());
     for (int64_t from = 0; from < n; from += chunk) {
       const int64_t length = std::min(chunk, n - from);
-      const PagedRows rows = RowsOf(from, length, n);
-      at::Tensor x = slow_->Embed(tokens.narrow(0, from, length), codes.narrow(0, from, length));
-      embeddings.push_back(x);
+      const RowTensors rows = RowsOf(from, length, n);
+      embeddings.push_back(
+          Embed(*slow_, tokens.narrow(0, from, length), codes.narrow(0, from, length)));
+      Pass pass(slow_->transformer(), embeddings.back());
       for (int64_t i = 0; i < slow_->transformer().n_layer(); ++i) {
-        x = slow_->transformer().Layer(i, x, rows, cache);
-        layers[i].push_back(x);
+        layers[i].push_back(pass.Layer(i, rows.places(), cache));
       }
-      hidden.push_back(slow_->transformer().FinalNorm(x));
+      hidden.push_back(pass.FinalNorm(length));
     }
     const auto check = [&](const std::string& name, const at::Tensor& found) {
       if (file.Has("float32." + name)) {
@@ -92,7 +93,7 @@ class ModelGoldenTest : public ::testing::TestWithParam<ProductMode> {
     check("hidden", at::cat(hidden));
     const at::Tensor last = at::cat(hidden).narrow(0, n - 1, 1);
     ASSERT_TRUE(file.Has("float32.hidden") && file.Has("float32.logits_last")) << path;
-    check("logits_last", slow_->Logits(last)[0]);
+    check("logits_last", Logits(*slow_, last)[0]);
   }
 
   const checkpoint::Checkpoint checkpoint_;
@@ -121,8 +122,7 @@ TEST_P(ModelGoldenTest, FastLogitsAndGreedyCodes) {
     FastFrames frames(config());
     std::vector<int32_t> codes = file.I32("semantic_code");
     for (int64_t k = 1; k < config().num_codebooks; ++k) {
-      const at::Tensor logits =
-          k == 1 ? fast_->First(hidden, codes, frames) : fast_->Next(k - 1, codes, frames);
+      const at::Tensor logits = ResidualLogits(*fast_, k - 1, hidden, codes, frames);
       ExpectClose(path, logits, golden_logits.select(1, k), absl::StrCat("codebook ", k));
       const at::Tensor greedy = logits.argmax(1).to(at::kInt);
       EXPECT_TRUE(at::equal(greedy, golden_codes.select(1, k))) << path << " codebook " << k;

@@ -5,10 +5,12 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "common/model/norm.h"
 #include "common/model/rope.h"
+#include "tests/services/ar_engine/tensor_calls.h"
 
 namespace shoal::engine {
 namespace {
@@ -52,7 +54,7 @@ struct Batch {
     kv = at::full({blocks, 2, shape.kv_heads, kBlockPositions, shape.head_dim}, std::nan(""));
   }
 
-  PagedRows rows;
+  RowTensors rows;
   at::Tensor kv;
 };
 
@@ -73,7 +75,7 @@ at::Tensor Transformed(at::Tensor x, const at::Tensor& norm, const HeadTransform
 
 // The plain twin: gathers a sequence's keys and values from the rows themselves.
 at::Tensor PlainAttention(const Shape& shape, const at::Tensor& qkv, const HeadTransform& transform,
-                          const PagedRows& rows) {
+                          const RowTensors& rows) {
   const at::Tensor split = qkv.view({qkv.size(0), -1, shape.head_dim});
   const at::Tensor q =
       Transformed(split.narrow(1, 0, shape.heads), transform.query_norm, transform, rows.position);
@@ -95,6 +97,22 @@ at::Tensor PlainAttention(const Shape& shape, const at::Tensor& qkv, const HeadT
   return out.flatten(1);
 }
 
+// Caches keys and values and returns the queries: (rows, heads, head_dim)
+at::Tensor Cache(const Shape& shape, const at::Tensor& qkv, const HeadTransform& transform,
+                 Batch& batch) {
+  at::Tensor q = at::empty({qkv.size(0), shape.heads, shape.head_dim});
+  CacheKeysAndValues(qkv.const_data_ptr<float>(), shape.heads, transform, batch.rows.places(),
+                     batch.kv, q.mutable_data_ptr<float>());
+  return q;
+}
+
+at::Tensor Attend(const at::Tensor& q, const at::Tensor& kv, const RowTensors& rows) {
+  at::Tensor out = at::empty({q.size(0), q.size(1) * q.size(2)});
+  PagedAttention(q.contiguous().const_data_ptr<float>(), q.size(1), kv, rows.places(),
+                 out.mutable_data_ptr<float>());
+  return out;
+}
+
 at::Tensor RandomQkv(const Shape& shape, const Batch& batch) {
   return at::randn(
       {batch.rows.position.size(0), (shape.heads + 2 * shape.kv_heads) * shape.head_dim});
@@ -107,8 +125,8 @@ TEST(PagedAttentionTest, EqualsThePlainTwin) {
       Batch batch(shape, {1, 15, 16, 17, 70});
       const HeadTransform transform = RandomTransform(shape.head_dim, norm);
       const at::Tensor qkv = RandomQkv(shape, batch);
-      const at::Tensor q = CacheKeysAndValues(qkv, transform, batch.rows, batch.kv);
-      const at::Tensor out = PagedAttention(q, batch.kv, batch.rows);
+      const at::Tensor q = Cache(shape, qkv, transform, batch);
+      const at::Tensor out = Attend(q, batch.kv, batch.rows);
       EXPECT_TRUE(at::allclose(out, PlainAttention(shape, qkv, transform, batch.rows), 1e-4, 1e-5))
           << shape.heads << " heads of " << shape.head_dim << ", norm " << norm;
     }
@@ -120,14 +138,12 @@ TEST(PagedAttentionTest, RowIsBitEqualAloneAndInAnyBatch) {
   for (const Shape& shape : kShapes) {
     Batch batch(shape, {5, 33, 48});
     const HeadTransform transform = RandomTransform(shape.head_dim, true);
-    const at::Tensor q =
-        CacheKeysAndValues(RandomQkv(shape, batch), transform, batch.rows, batch.kv);
-    const at::Tensor all = PagedAttention(q, batch.kv, batch.rows);
+    const at::Tensor q = Cache(shape, RandomQkv(shape, batch), transform, batch);
+    const at::Tensor all = Attend(q, batch.kv, batch.rows);
     for (int64_t row = 0; row < q.size(0); ++row) {
-      const PagedRows alone{batch.rows.position.narrow(0, row, 1),
-                            batch.rows.sequence.narrow(0, row, 1), batch.rows.block_tables};
-      EXPECT_TRUE(
-          at::equal(PagedAttention(q.narrow(0, row, 1), batch.kv, alone), all.narrow(0, row, 1)));
+      const RowTensors alone{batch.rows.position.narrow(0, row, 1),
+                             batch.rows.sequence.narrow(0, row, 1), batch.rows.block_tables};
+      EXPECT_TRUE(at::equal(Attend(q.narrow(0, row, 1), batch.kv, alone), all.narrow(0, row, 1)));
     }
   }
 }
@@ -136,13 +152,12 @@ TEST(PagedAttentionTest, ThreadsChangeNothing) {
   at::manual_seed(3);
   const Shape shape{8, 2, 64};
   Batch batch(shape, {150, 150, 20});
-  const at::Tensor q =
-      CacheKeysAndValues(RandomQkv(shape, batch), RandomTransform(64, false), batch.rows, batch.kv);
+  const at::Tensor q = Cache(shape, RandomQkv(shape, batch), RandomTransform(64, false), batch);
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
-  const at::Tensor one = PagedAttention(q, batch.kv, batch.rows);
+  const at::Tensor one = Attend(q, batch.kv, batch.rows);
   at::set_num_threads(3);
-  const at::Tensor three = PagedAttention(q, batch.kv, batch.rows);
+  const at::Tensor three = Attend(q, batch.kv, batch.rows);
   at::set_num_threads(threads);
   EXPECT_TRUE(at::equal(one, three));
 }
@@ -151,18 +166,16 @@ TEST(PagedAttentionTest, LargeScoresDoNotOverflow) {
   const Shape shape{1, 1, 8};
   Batch batch(shape, {20});
   const at::Tensor qkv = RandomQkv(shape, batch) * 1000;
-  const at::Tensor q = CacheKeysAndValues(qkv, RandomTransform(8, false), batch.rows, batch.kv);
-  EXPECT_TRUE(at::isfinite(PagedAttention(q, batch.kv, batch.rows)).all().item<bool>());
+  const at::Tensor q = Cache(shape, qkv, RandomTransform(8, false), batch);
+  EXPECT_TRUE(at::isfinite(Attend(q, batch.kv, batch.rows)).all().item<bool>());
 }
 
 TEST(PagedAttentionTest, CacheOfAnotherShapeIsRefused) {
   const Shape shape{2, 2, 8};
   Batch batch(shape, {4});
-  at::Tensor wrong = at::zeros({1, 2, 2, 8, 8});
-  EXPECT_THROW(
-      CacheKeysAndValues(RandomQkv(shape, batch), RandomTransform(8, false), batch.rows, wrong),
-      c10::Error);
-  EXPECT_THROW(PagedAttention(at::ones({4, 3, 8}), batch.kv, batch.rows), c10::Error);
+  const at::Tensor kv = std::exchange(batch.kv, at::zeros({1, 2, 2, 8, 8}));
+  EXPECT_THROW(Cache(shape, RandomQkv(shape, batch), RandomTransform(8, false), batch), c10::Error);
+  EXPECT_THROW(Attend(at::ones({4, 3, 8}), kv, batch.rows), c10::Error);
 }
 
 }  // namespace

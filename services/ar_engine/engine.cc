@@ -1,6 +1,5 @@
 #include "services/ar_engine/engine.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -22,7 +21,10 @@ Engine::Engine(const Options& options, FrameModel* model, EngineSink* sink)
 
 absl::Status Engine::Submit(Request request) {
   auto sequence = std::make_unique<Sequence>(std::move(request), model_->num_codebooks(),
-                                             options_.semantic_start);
+                                             options_.semantic_start, options_.clock());
+  if (sequence->at_frame_limit()) {
+    return absl::InvalidArgumentError("max_frames: all frames of the turn are drawn already");
+  }
   if (sequence->max_length() > model_->max_seq_len()) {
     return absl::InvalidArgumentError(
         absl::StrCat("a prompt of ", sequence->prompt_length(), " positions and max_frames ",
@@ -39,42 +41,54 @@ absl::Status Engine::Submit(Request request) {
 }
 
 Engine::StepReport Engine::Step() {
-  const Clock::time_point begin = Clock::now();
+  StepReport report;
+  const TimePoint begin = options_.clock();
   const std::vector<ScheduledChunk> work =
       options_.hold == nullptr ? scheduler_.Next(NeverHeld) : scheduler_.Next(options_.hold);
-  StepReport report;
-  if (work.empty()) return report;
-  Start(work);
-  const Clock::time_point scheduled = Clock::now();
-  const absl::StatusOr<std::vector<DrawnFrame>> drawn = Run(work);
-  const Clock::time_point ran = Clock::now();
-  report.frames = Emit(work, drawn);
-  report.rows = static_cast<int>(work.size());
-  for (const ScheduledChunk& chunk : work) report.positions += chunk.positions;
-  report.schedule = scheduled - begin;
-  report.run = ran - scheduled;
-  report.emit = Clock::now() - ran;
+  report.launched = static_cast<int>(work.size());
+  if (!work.empty()) Launch(work);
+  const TimePoint launched = options_.clock();
+  report.schedule = launched - begin;
+  if (in_flight_ == 0 || (!work.empty() && in_flight_ < model_->max_in_flight())) return report;
+
+  const LaunchedStep& step = steps_[oldest_];
+  const absl::StatusOr<std::vector<DrawnFrame>> drawn = Collect();
+  const TimePoint collected = options_.clock();
+  report.frames = Emit(step.work, drawn);
+  report.rows = static_cast<int>(step.work.size());
+  for (const ScheduledChunk& chunk : step.work) report.positions += chunk.positions;
+  report.run = collected - launched;
+  report.emit = options_.clock() - collected;
   return report;
 }
 
-void Engine::Start(absl::Span<const ScheduledChunk> work) {
+void Engine::Launch(absl::Span<const ScheduledChunk> work) {
+  chunks_.clear();
   for (const ScheduledChunk& chunk : work) {
     Sequence& sequence = *chunk.sequence;
-    if (sequence.has_started) continue;
-    sequence.has_started = true;
-    sequence.started = Clock::now();
-    sink_->OnStarted(sequence);
+    if (!sequence.has_started) {
+      sequence.has_started = true;
+      sequence.started = options_.clock();
+      sink_->OnStarted(sequence);
+    }
+    chunks_.push_back(sequence.Chunk(chunk.positions));
   }
+  model_->Launch(chunks_);
+  for (size_t i = 0; i < work.size(); ++i) {
+    work[i].sequence->OnLaunched(work[i].positions, static_cast<int>(i));
+  }
+  steps_[(oldest_ + in_flight_) % steps_.size()].work.assign(work.begin(), work.end());
+  ++in_flight_;
 }
 
-absl::StatusOr<std::vector<DrawnFrame>> Engine::Run(absl::Span<const ScheduledChunk> work) {
-  std::vector<SequenceChunk> chunks;
-  chunks.reserve(work.size());
-  for (const ScheduledChunk& chunk : work) chunks.push_back(chunk.sequence->Chunk(chunk.positions));
-  absl::StatusOr<std::vector<DrawnFrame>> drawn = model_->Step(chunks);
-  if (drawn.ok() && drawn->size() != work.size()) {
-    return absl::InternalError(absl::StrCat("the model returned ", drawn->size(), " results for ",
-                                            work.size(), " sequences"));
+absl::StatusOr<std::vector<DrawnFrame>> Engine::Collect() {
+  const size_t rows = steps_[oldest_].work.size();
+  oldest_ = (oldest_ + 1) % steps_.size();
+  --in_flight_;
+  absl::StatusOr<std::vector<DrawnFrame>> drawn = model_->Collect();
+  if (drawn.ok() && drawn->size() != rows) {
+    return absl::InternalError(
+        absl::StrCat("the model returned ", drawn->size(), " results for ", rows, " sequences"));
   }
   return drawn;
 }
@@ -84,47 +98,50 @@ int Engine::Emit(absl::Span<const ScheduledChunk> work,
   int frames = 0;
   for (size_t i = 0; i < work.size(); ++i) {
     Sequence& sequence = *work[i].sequence;
+    sequence.OnCollected(work[i].positions, drawn.ok() && (*drawn)[i].status.ok());
+    if (sequence.has_ended) continue;
     if (!drawn.ok()) {
       Remove(&sequence, {.failure = drawn.status()});
       continue;
     }
     const uint32_t frames_before = sequence.frames();
-    sequence.Advance(work[i].positions);
     std::optional<End> end = EmitFrame(sequence, (*drawn)[i]);
     frames += static_cast<int>(sequence.frames() - frames_before);
     if (end.has_value()) Remove(&sequence, *end);
   }
+  std::erase_if(leaving_, [](const auto& sequence) { return sequence->in_flight() == 0; });
   return frames;
 }
 
 std::optional<Engine::End> Engine::EmitFrame(Sequence& sequence, const DrawnFrame& frame) {
   if (!frame.status.ok()) return End{.failure = frame.status};
   if (!frame.drawn) {
-    if (sequence.remaining() > 0) return std::nullopt;  // the prompt goes on
+    if (sequence.kv_length() < sequence.length()) return std::nullopt;  // the prompt goes on
     return End{.failure = absl::InternalError("the model drew no frame where one was due")};
   }
-  if (sequence.frames() == 0) sequence.first_frame = Clock::now();
+  if (sequence.first_frame == TimePoint()) sequence.first_frame = options_.clock();
   if (frame.end) return End{.reason = FinishReason::kStop};
-  if (static_cast<int>(frame.codes.size()) != model_->num_codebooks() ||
-      *std::min_element(frame.codes.begin(), frame.codes.end()) < 0) {
+  if (!HasUsableCodes(frame, model_->num_codebooks())) {
     return End{.failure = absl::InternalError("the model drew a frame of unusable codes")};
   }
   const uint32_t number = sequence.frames();
-  sequence.Append(frame.codes);
+  sequence.Append(frame.codes, options_.clock());
   if (absl::Status sent = sink_->OnFrame(sequence, number, frame.codes); !sent.ok()) {
     return End{.failure = sent};
   }
-  if (sequence.at_frame_limit()) return End{.reason = FinishReason::kMaxFrames};
-  return std::nullopt;
+  if (!sequence.at_frame_limit()) return std::nullopt;
+  return End{.reason = sequence.ran_away() ? FinishReason::kRunaway : FinishReason::kMaxFrames};
 }
 
 void Engine::Remove(const Sequence* sequence, const End& end) {
-  const std::unique_ptr<Sequence> removed = scheduler_.Remove(sequence);
+  std::unique_ptr<Sequence> removed = scheduler_.Remove(sequence);
+  removed->has_ended = true;
   if (end.failure.ok()) {
     sink_->OnFinished(*removed, end.reason);
   } else {
     sink_->OnFailed(*removed, end.failure);
   }
+  if (removed->in_flight() > 0) leaving_.push_back(std::move(removed));
 }
 
 int Engine::RemoveAll(absl::FunctionRef<bool(const Sequence&)> which, const End& end) {
@@ -143,6 +160,12 @@ int Engine::Cancel(absl::FunctionRef<bool(const Sequence&)> which) {
 
 int Engine::Fail(absl::FunctionRef<bool(const Sequence&)> which, const absl::Status& why) {
   return RemoveAll(which, {.failure = why});
+}
+
+void Engine::Update(const StreamKey& stream, const ListenerNews& news) {
+  for (Sequence* sequence : scheduler_.sequences()) {
+    if (sequence->stream() == stream) sequence->Update(news, options_.clock());
+  }
 }
 
 const Sequence* Engine::Find(const StreamKey& stream) const {

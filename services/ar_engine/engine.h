@@ -1,14 +1,18 @@
-// Engine: turns requests into frames of codes. A step is schedule -> run -> emit: the scheduler
-// names the positions, the model runs them and draws, and the sink hears what came of it.
+// Engine: turns requests into frames of codes. A step is schedule -> launch -> collect -> emit: the
+// scheduler names positions, the model runs them and draws, and the sink hears what came of it. If
+// the model allows two steps in flight, the one collected is the one before the one launched.
 //
 // Used by the model thread alone; owns all sequences and the accounting of KV blocks. What always
-// holds after every call: each sequence that was accepted and has not ended is in the scheduler,
-// and one that ended (finished, failed, cancelled) has freed its blocks and told the sink once.
+// holds after every call: each sequence that was accepted and has not ended is in the scheduler;
+// one that ended (finished, failed, cancelled) has told the sink once, and gives its blocks up when
+// the last step that names them is collected.
 #ifndef SHOAL_SERVICES_AR_ENGINE_ENGINE_H_
 #define SHOAL_SERVICES_AR_ENGINE_ENGINE_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -23,7 +27,7 @@
 
 namespace shoal::engine {
 
-enum class FinishReason { kStop, kMaxFrames, kCancelled };
+enum class FinishReason { kStop, kMaxFrames, kCancelled, kRunaway };
 
 // Told of everything that happens to sequences, in order, during the engine's calls. Must not call
 // the engine back.
@@ -43,20 +47,25 @@ class EngineSink {
 class Engine {
  public:
   using Clock = Sequence::Clock;
+  using TimePoint = Sequence::TimePoint;
 
   struct Options {
     Scheduler::Options scheduler = {};
     int32_t semantic_start = 0;  // token id of semantic code 0
     // A sequence for which this is true takes no part in a step. For tests; null: none.
     std::function<bool(const Sequence&)> hold = nullptr;
+    std::function<TimePoint()> clock = Clock::now;
   };
 
-  // What a step did. rows == 0: there was nothing to run.
+  // What a step did: it launched one, and collected one.
   struct StepReport {
-    int rows = 0;       // sequences
-    int positions = 0;  // of which the prompts' were more than one a row
+    int launched = 0;   // sequences in the step launched; 0: there was nothing to run
+    int rows = 0;       // sequences in the step collected; 0: none was due
+    int positions = 0;  // of those, of which the prompts' were more than one a row
     int frames = 0;     // drawn and emitted
-    Clock::duration schedule{}, run{}, emit{};
+    Clock::duration schedule{}, run{}, emit{};  // run: time waited for the model
+
+    bool worked() const { return launched > 0 || rows > 0; }
   };
 
   // `model` and `sink` outlive this.
@@ -74,16 +83,27 @@ class Engine {
   // The same, as failed.
   int Fail(absl::FunctionRef<bool(const Sequence&)> which, const absl::Status& why);
 
+  // Takes in what a front says of a stream; what is older than what is known changes nothing.
+  void Update(const StreamKey& stream, const ListenerNews& news);
+
   StepReport Step();
 
-  bool idle() const { return scheduler_.running() == 0 && scheduler_.waiting() == 0; }
+  // Nothing is left to do: no sequence, and no step in flight.
+  bool idle() const {
+    return scheduler_.running() == 0 && scheduler_.waiting() == 0 && in_flight_ == 0;
+  }
   int running() const { return scheduler_.running(); }
   int waiting() const { return scheduler_.waiting(); }
   const BlockPool& blocks() const { return blocks_; }
 
  private:
-  void Start(absl::Span<const ScheduledChunk> work);
-  absl::StatusOr<std::vector<DrawnFrame>> Run(absl::Span<const ScheduledChunk> work);
+  // A step that the model has and that is not collected.
+  struct LaunchedStep {
+    std::vector<ScheduledChunk> work;
+  };
+
+  void Launch(absl::Span<const ScheduledChunk> work);
+  absl::StatusOr<std::vector<DrawnFrame>> Collect();
   // Returns the number of frames emitted.
   int Emit(absl::Span<const ScheduledChunk> work,
            const absl::StatusOr<std::vector<DrawnFrame>>& drawn);
@@ -101,6 +121,11 @@ class Engine {
   EngineSink* const sink_;
   BlockPool blocks_;  // outlives the sequences
   Scheduler scheduler_;
+  std::vector<std::unique_ptr<Sequence>> leaving_;  // ended, named by a step in flight
+  std::array<LaunchedStep, 2> steps_;               // the oldest is at oldest_
+  size_t oldest_ = 0;
+  int in_flight_ = 0;
+  std::vector<SequenceChunk> chunks_;  // of Launch
 };
 
 }  // namespace shoal::engine

@@ -30,6 +30,7 @@ EngineMetrics::EngineMetrics(service::Metrics* metrics)
     : stopped(Turns(metrics, "stop")),
       at_frame_limit(Turns(metrics, "max_frames")),
       cancelled(Turns(metrics, "cancelled")),
+      runaway(Turns(metrics, "runaway")),
       failed(Turns(metrics, "failed")),
       refused(Turns(metrics, "refused")),
       unexpected_messages(metrics->Counter("shoal_stage_messages_unexpected_total",

@@ -21,6 +21,7 @@ class EngineMetrics {
   prometheus::Counter& stopped;
   prometheus::Counter& at_frame_limit;
   prometheus::Counter& cancelled;
+  prometheus::Counter& runaway;
   prometheus::Counter& failed;
   prometheus::Counter& refused;
 

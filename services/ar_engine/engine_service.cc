@@ -117,7 +117,7 @@ void EngineService::Run() {
     if (report.rows > 0) metrics_.CountStep(report);
     PublishLoad();
     wait = engine_.idle()    ? absl::InfiniteDuration()
-           : report.rows > 0 ? absl::ZeroDuration()
+           : report.worked() ? absl::ZeroDuration()
                              : kGatePoll;
   }
   engine_.Fail([](const Sequence&) { return true; },

@@ -19,6 +19,7 @@
 #include "common/transport/channel_metrics.h"
 #include "services/ar_engine/engine_flags.h"
 #include "services/ar_engine/engine_service.h"
+#include "services/ar_engine/model_executor.h"
 #include "services/ar_engine/model_runner.h"
 #include "services/ar_engine/self_check.h"
 
@@ -64,8 +65,12 @@ absl::Status Serve(const EngineFlags& flags) {
 
   absl::StatusOr<LoadedModel> model = Load(flags);
   if (!model.ok()) return model.status();
+  // One step at a time: on a CPU the host's part of a step is small, and a step that waits its turn
+  // would come before every new request.
+  ModelExecutor executor(model->runner.get(),
+                         {.semantic_start = model->options.sizes.semantic_start});
   const absl::StatusOr<std::unique_ptr<EngineService>> service =
-      EngineService::Start(std::move(model->options), model->runner.get(), &metrics);
+      EngineService::Start(std::move(model->options), &executor, &metrics);
   if (!service.ok()) return service.status();
   transport::PublishChannelMetrics((*service)->channel(), &metrics);
   not_ready = "";

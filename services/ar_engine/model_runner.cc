@@ -12,7 +12,7 @@
 namespace shoal::engine {
 namespace {
 
-static_assert(FrameModel::kBlockPositions == kBlockPositions);
+static_assert(StepModel::kBlockPositions == kBlockPositions);
 
 // logits: (rows, width)
 absl::Span<const float> LogitsRow(const float* logits, int64_t row, int64_t width) {

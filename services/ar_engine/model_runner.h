@@ -1,4 +1,4 @@
-// ModelRunner: the checkpoint's two transformers behind the engine's FrameModel.
+// ModelRunner: the checkpoint's two transformers as a StepModel.
 //
 // A step is one batch through the slow decoder, prompt chunks and single frames alike, then a
 // semantic draw for every chunk that asks for one, then the fast decoder over all frames that go
@@ -25,7 +25,7 @@
 
 namespace shoal::engine {
 
-class ModelRunner final : public FrameModel {
+class ModelRunner final : public StepModel {
  public:
   struct Options {
     int num_blocks = 0;  // KV blocks of kBlockPositions positions

@@ -1,9 +1,10 @@
 # Policy of the engine (what runs when, in which blocks, and how a code is drawn): no torch and no
 # sockets, so it runs under sanitizers.
 shoal_library(ar_engine_policy DIR services/ar_engine
-  SOURCES block_pool.cc engine.cc eviction_order.cc prefix_cache.cc sampler.cc scheduler.cc
-          self_check.cc sequence.cc
-  DEPS absl::function_ref absl::hash absl::span absl::status absl::statusor absl::strings)
+  SOURCES block_pool.cc engine.cc eviction_order.cc model_executor.cc prefix_cache.cc sampler.cc
+          scheduler.cc self_check.cc sequence.cc
+  DEPS absl::function_ref absl::hash absl::span absl::status absl::statusor absl::strings
+       Threads::Threads)
 
 # The engine on the pipeline network, for any FrameModel.
 shoal_library(ar_engine_service DIR services/ar_engine

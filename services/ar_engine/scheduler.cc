@@ -25,7 +25,7 @@ void Scheduler::Admit() {
   while (!waiting_.empty() && running() < options_.max_running) {
     auto blocks = blocks_->Allocate(waiting_.front()->blocks_needed());
     if (!blocks.has_value()) return;
-    waiting_.front()->TakeBlocks(*std::move(blocks));
+    waiting_.front()->AddBlocks(*std::move(blocks));
     running_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
   }
@@ -36,7 +36,7 @@ std::vector<ScheduledChunk> Scheduler::Next(absl::FunctionRef<bool(const Sequenc
   std::vector<ScheduledChunk> work;
   std::vector<Sequence*> prompts;
   for (const auto& sequence : running_) {
-    if (held(*sequence)) continue;
+    if (sequence->remaining() == 0 || held(*sequence)) continue;
     if (sequence->remaining() == 1) {
       work.push_back({sequence.get(), 1});
     } else {

@@ -16,7 +16,7 @@ absl::Status Unusable(absl::string_view why) {
 
 }  // namespace
 
-absl::Status CheckModel(FrameModel& model) {
+absl::Status CheckModel(StepModel& model) {
   if (model.num_blocks() < 1) return Unusable("there are no KV blocks");
   const int positions = std::min(kMostPositions, model.max_seq_len());
   const std::vector<int32_t> token_ids(positions), block_table = {0};

@@ -9,7 +9,7 @@ namespace shoal::engine {
 
 // Runs a prompt of a few tokens 0 through `model` and draws a frame, in the KV blocks from 0 on.
 // REQUIRES: no sequence uses the model yet. The time it takes is a first step's, caches cold.
-absl::Status CheckModel(FrameModel& model);
+absl::Status CheckModel(StepModel& model);
 
 }  // namespace shoal::engine
 

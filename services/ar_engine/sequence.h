@@ -1,9 +1,11 @@
 // Sequence: one turn of one stream while the engine generates it. It holds the positions known so
-// far (the prompt, then one a frame), how many of them are in the KV, and the blocks they are in.
+// far (the prompt, then one a frame), how far launched steps and the KV have come, and the blocks.
 //
-// Owned by the Scheduler, used by the model thread alone. What always holds: kv_length() <
-// length() while it runs (the last position is what the next draw is made from), and its blocks,
-// once it has them, cover the whole prompt and all frames it may still draw.
+// Owned by the Scheduler, and by the Engine from its end until no launched step names it; used by
+// the model thread alone. What always holds:
+//   kv_length() <= launched() <= length() + draws that are in flight;
+//   its blocks cover all launched positions;
+//   blocks that in_flight() steps name are not given up.
 #ifndef SHOAL_SERVICES_AR_ENGINE_SEQUENCE_H_
 #define SHOAL_SERVICES_AR_ENGINE_SEQUENCE_H_
 
@@ -15,6 +17,7 @@
 #include "absl/types/span.h"
 #include "services/ar_engine/block_pool.h"
 #include "services/ar_engine/frame_model.h"
+#include "services/ar_engine/listener_buffer.h"
 #include "services/ar_engine/sampler.h"
 
 namespace shoal::engine {
@@ -27,59 +30,109 @@ struct StreamKey {
   auto operator<=>(const StreamKey&) const = default;
 };
 
+enum class Priority {
+  kPlayback,   // a listener waits: ranked by what the listener has left
+  kWholeFile,  // nobody listens while it is made
+};
+
 // What a front asks for: one turn's codes.
 struct Request {
   StreamKey stream;
   uint32_t turn = 0, attempt = 0;
   std::vector<int32_t> token_ids;  // (L)
-  std::vector<int32_t> codes;      // (L, num_codebooks)
+  std::vector<int32_t> codes;      // (L, num_codebooks); all 0 where the token is not semantic
   // Positions from here on are frames that an earlier attempt at this turn has drawn. = L: none.
   int32_t prompt_length = 0;
   int32_t max_frames = 0;  // of the turn, earlier attempts included
   SamplingParams sampling;
+
+  Priority priority = Priority::kPlayback;
+  int32_t pinned_length = 0;    // positions of a voice that others use too; 0..prompt_length
+  double frame_seconds = 0;     // of audio that a frame lasts
+  double buffered_seconds = 0;  // of earlier turns' audio that the listener has unplayed
+  int32_t credit_frames = 0;    // of the turn; the sequence pauses there. 0 = no limit
+  int32_t runaway_frames = 0;   // of the turn; ends there as a runaway. 0 = off
+  double wait_limit = 0;        // seconds to the first frame; refused when more. 0 = any
+};
+
+// What a front tells of a stream's listener while a turn runs.
+struct ListenerNews {
+  uint32_t turn = 0, attempt = 0;
+  int32_t credit_frames = 0;    // of the turn, that the front will take; 0 = says nothing of it
+  double buffered_seconds = 0;  // that the listener has unplayed
+  uint32_t next_frame = 0;      // frames of the turn before this one are part of that
 };
 
 class Sequence {
  public:
   using Clock = std::chrono::steady_clock;
+  using TimePoint = Clock::time_point;
 
   // `semantic_start` is the token id of semantic code 0. REQUIRES: the request was checked.
-  Sequence(Request request, int num_codebooks, int32_t semantic_start);
+  Sequence(Request request, int num_codebooks, int32_t semantic_start, TimePoint now);
 
+  const Request& request() const { return request_; }  // token_ids and codes grow with the frames
   const StreamKey& stream() const { return request_.stream; }
   uint32_t turn() const { return request_.turn; }
   uint32_t attempt() const { return request_.attempt; }
   int prompt_length() const { return request_.prompt_length; }
+  int cached_positions() const { return cached_positions_; }  // of the prompt, at its first start
 
   int length() const { return static_cast<int>(request_.token_ids.size()); }
-  int kv_length() const { return kv_length_; }
-  int remaining() const { return length() - kv_length_; }
   int max_length() const { return request_.prompt_length + request_.max_frames; }
   uint32_t frames() const { return static_cast<uint32_t>(history_.size()); }
-  bool at_frame_limit() const { return frames() >= static_cast<uint32_t>(request_.max_frames); }
+  bool at_frame_limit() const { return static_cast<int>(frames()) >= frame_limit_; }
+  bool ran_away() const { return at_frame_limit() && frame_limit_ < request_.max_frames; }
 
-  int blocks_needed() const;
+  // Positions in collected steps, and in launched ones.
+  int kv_length() const { return kv_length_; }
+  int launched() const { return launched_; }
+  int in_flight() const { return in_flight_; }  // launched steps that name it, not collected
+  // Positions that the next step may run; 0 when the draws in flight may be its last ones, or
+  // those that its credit allows.
+  int remaining() const;
+  // Its draws, those in flight included, have reached its credit.
+  bool paused() const;
+  // Of the listener, see ListenerBuffer::Left.
+  double buffered_seconds(TimePoint now) const { return buffer_.Left(now); }
+  // What is older than what is known changes nothing.
+  void Update(const ListenerNews& news, TimePoint now);
+
+  int blocks_needed() const;  // for max_length()
   bool has_blocks() const { return !blocks_.empty(); }
-  void TakeBlocks(std::vector<BlockRef> blocks);
+  absl::Span<const BlockRef> blocks() const { return blocks_; }
+  void AddBlocks(std::vector<BlockRef> blocks);
 
   // The next `positions` positions; they draw if they reach the end. Valid until the sequence
-  // changes. REQUIRES: has_blocks(), 1 <= positions <= remaining().
+  // changes. REQUIRES: its blocks cover them, 1 <= positions <= remaining().
   SequenceChunk Chunk(int positions) const;
-  // They are in the KV now.
-  void Advance(int positions) { kv_length_ += positions; }
+  // They are row `row` of the step that is launched now.
+  void OnLaunched(int positions, int row);
+  // The oldest step that names it, with so many of its positions, is collected; `usable`: its KV
+  // is as it should be, and what it drew is or will be appended.
+  void OnCollected(int positions, bool usable);
   // A frame was drawn: its codes are the next position. (num_codebooks)
-  void Append(absl::Span<const int32_t> codes);
+  void Append(absl::Span<const int32_t> codes, TimePoint now);
 
   // For Event.Finished.
-  Clock::time_point submitted, started, first_frame;
+  TimePoint submitted, started, first_frame;
   bool has_started = false;
+  bool has_ended = false;  // the sink knows
 
  private:
   Request request_;  // token_ids and codes grow by a position a frame
   const int num_codebooks_;
   const int32_t semantic_start_;
+  ListenerBuffer buffer_;
+  int32_t credit_frames_;         // 0: no limit
+  uint32_t heard_frames_ = 0;     // next_frame of the latest news
+  int frame_limit_ = 0;           // of max_frames and runaway_frames
   std::vector<int32_t> history_;  // semantic codes of the turn's frames
-  int kv_length_ = 0;
+  int cached_positions_ = 0;
+  int kv_length_ = 0, launched_ = 0, in_flight_ = 0;
+  int pending_draws_ = 0;  // in steps in flight
+  int drawing_row_ = -1;   // of the last launched step, if it draws
+  bool kv_usable_ = true;
   std::vector<BlockRef> blocks_;
   std::vector<int32_t> block_table_;  // ids of blocks_
 };

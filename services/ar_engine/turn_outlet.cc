@@ -60,6 +60,8 @@ v1::FinishReason ToProto(FinishReason reason) {
       return v1::MAX_FRAMES;
     case FinishReason::kCancelled:
       return v1::CANCELLED;
+    case FinishReason::kRunaway:
+      return v1::RUNAWAY;
   }
   return v1::FINISH_REASON_UNSPECIFIED;
 }
@@ -146,6 +148,8 @@ void TurnOutlet::OnFinished(const Sequence& sequence, FinishReason reason) {
       return Close(sequence, "max_frames", metrics_->at_frame_limit);
     case FinishReason::kCancelled:
       return Close(sequence, "cancelled", metrics_->cancelled);
+    case FinishReason::kRunaway:
+      return Close(sequence, "runaway", metrics_->runaway);
   }
 }
 

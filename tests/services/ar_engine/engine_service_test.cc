@@ -14,6 +14,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/ar_engine/model_executor.h"
 #include "spdlog/spdlog.h"
 #include "tests/services/ar_engine/hashing_model.h"
 #include "tests/services/ar_engine/pipeline_peer.h"
@@ -44,7 +45,8 @@ class EngineServiceTest : public ::testing::Test {
                      .codebook_entries = sizes.n_semantic,
                      .semantic_start = sizes.semantic_start,
                      .n_semantic = sizes.n_semantic};
-    auto service = EngineService::Start(std::move(options), &*model_, &metrics_);
+    executor_.emplace(&*model_, ModelExecutor::Options{.semantic_start = sizes.semantic_start});
+    auto service = EngineService::Start(std::move(options), &*executor_, &metrics_);
     ASSERT_TRUE(service.ok()) << service.status();
     service_ = *std::move(service);
     vocoder_.emplace(v1::VOCODER, std::vector<std::string>());
@@ -199,6 +201,7 @@ class EngineServiceTest : public ::testing::Test {
   service::Metrics metrics_{"engine_service_test"};
   HashingModel::Options sizes_;
   std::optional<HashingModel> model_;
+  std::optional<ModelExecutor> executor_;
   std::string gate_file_;
   std::unique_ptr<EngineService> service_;
   std::optional<PipelinePeer> vocoder_;

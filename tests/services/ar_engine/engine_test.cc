@@ -10,6 +10,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/ar_engine/model_executor.h"
 #include "tests/services/ar_engine/hashing_model.h"
 #include "tests/services/ar_engine/requests.h"
 
@@ -70,8 +71,10 @@ class EngineTest : public ::testing::Test {
   void Make(const HashingModel::Options& sizes, Engine::Options options = {}) {
     sizes_ = sizes;
     options.semantic_start = sizes.semantic_start;
+    engine_.reset();
     model_.emplace(sizes);
-    engine_.emplace(options, &*model_, &sink_);
+    executor_.emplace(&*model_, ModelExecutor::Options{.semantic_start = sizes.semantic_start});
+    engine_.emplace(options, &*executor_, &sink_);
   }
   Request RequestOf(uint64_t stream, int prompt_length, int max_frames) {
     return RandomRequest(stream, prompt_length, max_frames, sizes_);
@@ -91,6 +94,7 @@ class EngineTest : public ::testing::Test {
   HashingModel::Options sizes_;
   RecordingSink sink_;
   std::optional<HashingModel> model_;
+  std::optional<ModelExecutor> executor_;
   std::optional<Engine> engine_;
 };
 

@@ -44,14 +44,14 @@ void ShareBlocks(std::vector<TestSequence>& sequences, int max_frames, int num_b
   std::shuffle(blocks.begin(), blocks.end(), std::mt19937_64(seed));
   for (TestSequence& sequence : sequences) {
     const size_t positions = sequence.token_ids.size() + static_cast<size_t>(max_frames);
-    const size_t n = positions / FrameModel::kBlockPositions + 1;
+    const size_t n = positions / StepModel::kBlockPositions + 1;
     if (n > blocks.size()) throw std::runtime_error("too few blocks for the sequences");
     sequence.block_table.assign(blocks.end() - static_cast<ptrdiff_t>(n), blocks.end());
     blocks.resize(blocks.size() - n);
   }
 }
 
-void Generate(FrameModel& model, std::vector<TestSequence>& sequences,
+void Generate(StepModel& model, std::vector<TestSequence>& sequences,
               const GenerationOptions& options) {
   const size_t num_codebooks = static_cast<size_t>(model.num_codebooks());
   while (true) {

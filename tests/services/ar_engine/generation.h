@@ -1,4 +1,4 @@
-// Driving a FrameModel by hand: sequences with their prompt, block table and history, and a loop
+// Driving a StepModel by hand: sequences with their prompt, block table and history, and a loop
 // that steps many of them as one batch.
 #ifndef SHOAL_TESTS_SERVICES_AR_ENGINE_GENERATION_H_
 #define SHOAL_TESTS_SERVICES_AR_ENGINE_GENERATION_H_
@@ -37,7 +37,7 @@ void ShareBlocks(std::vector<TestSequence>& sequences, int max_frames, int num_b
                  uint64_t seed);
 
 // Steps all sequences until each has ended or has max_frames frames. Throws on errors of the model.
-void Generate(FrameModel& model, std::vector<TestSequence>& sequences,
+void Generate(StepModel& model, std::vector<TestSequence>& sequences,
               const GenerationOptions& options);
 
 }  // namespace shoal::engine

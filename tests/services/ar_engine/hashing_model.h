@@ -1,4 +1,4 @@
-// A FrameModel without a model, for tests of the policy: it keeps what the engine feeds it in "KV
+// A StepModel without a model, for tests of the policy: it keeps what the engine feeds it in "KV
 // blocks", and every code it draws is a hash of all positions that the block table leads to. A
 // position that is missing, doubled, stale or overwritten by another sequence changes the codes,
 // and ExpectedTurn says what they have to be.
@@ -20,7 +20,7 @@
 
 namespace shoal::engine {
 
-class HashingModel final : public FrameModel {
+class HashingModel final : public StepModel {
  public:
   struct Options {
     int num_blocks = 64;

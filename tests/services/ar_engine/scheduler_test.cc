@@ -25,7 +25,8 @@ bool NotHeld(const Sequence&) { return false; }
 
 std::unique_ptr<Sequence> MakeSequence(uint64_t stream, int prompt_length, int max_frames) {
   return std::make_unique<Sequence>(RandomRequest(stream, prompt_length, max_frames, kSizes),
-                                    kSizes.num_codebooks, kSizes.semantic_start);
+                                    kSizes.num_codebooks, kSizes.semantic_start,
+                                    Sequence::TimePoint());
 }
 
 struct Piece {
@@ -50,8 +51,9 @@ void RunWork(const std::vector<ScheduledChunk>& work) {
   const std::vector<int32_t> codes(kSizes.num_codebooks);
   for (const ScheduledChunk& chunk : work) {
     const bool draws = chunk.positions == chunk.sequence->remaining();
-    chunk.sequence->Advance(chunk.positions);
-    if (draws) chunk.sequence->Append(codes);
+    chunk.sequence->OnLaunched(chunk.positions, 0);
+    chunk.sequence->OnCollected(chunk.positions, true);
+    if (draws) chunk.sequence->Append(codes, Sequence::TimePoint());
   }
 }
 

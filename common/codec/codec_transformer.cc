@@ -84,8 +84,6 @@ at::Tensor CodecTransformer::RopeRows(const std::vector<int64_t>& positions, int
 
 at::Tensor CodecTransformer::operator()(const Streams& streams, const at::Tensor& x) const {
   const int64_t time = x.size(1);
-  const int64_t heads = config_.n_head;
-  const int64_t inner = heads * config_.head_dim;
   std::vector<int64_t> positions;
   for (int64_t i = 0; i < streams.size(); ++i) positions.push_back(streams.Counter(i, position_));
   const at::Tensor rope = RopeRows(positions, time);
@@ -93,13 +91,8 @@ at::Tensor CodecTransformer::operator()(const Streams& streams, const at::Tensor
   at::Tensor h = x.reshape({-1, x.size(2)});
   if (input_proj_) h = (*input_proj_)(h);
   for (const Layer& layer : layers_) {
-    const at::Tensor qkv = layer.wqkv(model::RmsNorm(h, layer.attention_norm, config_.norm_eps));
-    const auto part = [&](int64_t i) {
-      return qkv.narrow(1, i * inner, inner).reshape({-1, heads, config_.head_dim});
-    };
-    const at::Tensor attended =
-        layer.attention(streams, positions, model::ApplyRope(part(0), rope),
-                        model::ApplyRope(part(1), rope), part(2).contiguous());
+    at::Tensor qkv = layer.wqkv(model::RmsNorm(h, layer.attention_norm, config_.norm_eps));
+    const at::Tensor attended = layer.attention(streams, positions, rope, qkv);
     h = layer.wo.AddTo(h, attended);
     h = layer.feed_forward.AddTo(h, model::RmsNorm(h, layer.ffn_norm, config_.norm_eps));
   }

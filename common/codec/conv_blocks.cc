@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "common/codec/activations.h"
 
 namespace shoal::codec {
 namespace {
@@ -18,15 +19,18 @@ constexpr double kLayerNormEps = 1e-6;
 // weights stay in a core's own cache. Cutting the time changes no result.
 constexpr int64_t kPieceElements = 1 << 16;
 
-// Runs `piece` over parts of x (streams, time, channels): few streams at a time, and of each about
-// `piece_time` rows at a time. -> (streams, time * grow / shrink, out); time is a multiple of
-// shrink.
+// Runs piece(streams, x, y) over parts of x (streams, time, channels) and of the result: few
+// streams at a time, and of each about `piece_time` rows at a time.
+// -> (streams, time * grow / shrink, out); time is a multiple of shrink.
 template <typename Piece>
 at::Tensor InPieces(const Streams& streams, const at::Tensor& x, int64_t piece_time, int64_t grow,
                     int64_t shrink, int64_t out, const Piece& piece) {
   const int64_t time = x.size(1);
-  if (streams.size() * time <= piece_time) return piece(streams, x);
-  at::Tensor y = at::empty({streams.size(), time * grow / shrink, out}, x.scalar_type());
+  at::Tensor y = streams.Empty({streams.size(), time * grow / shrink, out}, x.scalar_type());
+  if (streams.size() * time <= piece_time) {
+    piece(streams, x, y);
+    return y;
+  }
   const int64_t together = std::max<int64_t>(1, piece_time / time);
   const int64_t pieces = (time + piece_time - 1) / piece_time;
   const int64_t step = (time / shrink + pieces - 1) / pieces * shrink;  // pieces of equal length
@@ -35,9 +39,9 @@ at::Tensor InPieces(const Streams& streams, const at::Tensor& x, int64_t piece_t
     const Streams some = streams.Part(stream, count);
     for (int64_t t = 0; t < time; t += step) {
       const int64_t n = std::min(step, time - t);
-      y.narrow(0, stream, count)
-          .narrow(1, t * grow / shrink, n * grow / shrink)
-          .copy_(piece(some, x.narrow(0, stream, count).narrow(1, t, n)));
+      at::Tensor y_part =
+          y.narrow(0, stream, count).narrow(1, t * grow / shrink, n * grow / shrink);
+      piece(some, x.narrow(0, stream, count).narrow(1, t, n), y_part);
     }
   }
   return y;
@@ -60,12 +64,6 @@ void LayerNorm(T* x, int64_t rows, int64_t channels, const T* weight, const T* b
   }
 }
 
-template <typename T>
-void Gelu(T* x, int64_t n) {
-  const T half_root = static_cast<T>(M_SQRT1_2);
-  for (int64_t i = 0; i < n; ++i) x[i] = T(0.5) * x[i] * (1 + std::erf(x[i] * half_root));
-}
-
 }  // namespace
 
 ResidualUnit::ResidualUnit(WeightReader& weights, const std::string& module, int64_t channels,
@@ -78,8 +76,16 @@ ResidualUnit::ResidualUnit(WeightReader& weights, const std::string& module, int
       pointwise_(StreamingConv::Causal(weights, module + ".block.3", {channels, channels, 1},
                                        StreamingConv::Norm::kWeightNorm, layout)) {}
 
+at::Tensor ResidualUnit::Hidden(const Streams& streams, const at::Tensor& x) const {
+  return dilated_(streams, x, {.before = &first_snake_, .after = &second_snake_});
+}
+
 at::Tensor ResidualUnit::operator()(const Streams& streams, const at::Tensor& x) const {
-  return pointwise_(streams, dilated_(streams, x, &first_snake_), &second_snake_, &x);
+  return pointwise_(streams, Hidden(streams, x), {.residual = &x});
+}
+
+void ResidualUnit::InPlace(const Streams& streams, at::Tensor& x) const {
+  pointwise_.To(streams, Hidden(streams, x), {.residual = &x}, x);
 }
 
 std::vector<ResidualUnit> LoadResidualUnits(WeightReader& weights, const std::string& block,
@@ -103,16 +109,18 @@ EncoderBlock::EncoderBlock(WeightReader& weights, const std::string& module, int
                                   {in, 2 * in, 2 * stride, /*dilation=*/1, stride},
                                   StreamingConv::Norm::kWeightNorm, layout)) {}
 
-at::Tensor EncoderBlock::Piece(const Streams& streams, const at::Tensor& x) const {
-  at::Tensor h = x;
-  for (const ResidualUnit& unit : units_) h = unit(streams, h);
-  return down_(streams, h, &snake_);
+void EncoderBlock::Piece(const Streams& streams, const at::Tensor& x, at::Tensor& y) const {
+  at::Tensor h = units_[0](streams, x);
+  for (size_t i = 1; i < units_.size(); ++i) units_[i].InPlace(streams, h);
+  down_.To(streams, h, {.before = &snake_}, y);
 }
 
 at::Tensor EncoderBlock::operator()(const Streams& streams, const at::Tensor& x) const {
   const int64_t piece = std::max(stride_, kPieceElements / in_);
   return InPieces(streams, x, piece, 1, stride_, 2 * in_,
-                  [&](const Streams& some, const at::Tensor& part) { return Piece(some, part); });
+                  [&](const Streams& some, const at::Tensor& part, at::Tensor& y_part) {
+                    Piece(some, part, y_part);
+                  });
 }
 
 DecoderBlock::DecoderBlock(WeightReader& weights, const std::string& module, int64_t in,
@@ -125,16 +133,17 @@ DecoderBlock::DecoderBlock(WeightReader& weights, const std::string& module, int
                                     StreamingConv::Norm::kWeightNorm, layout)),
       units_(LoadResidualUnits(weights, module, 2, in / 2, layout)) {}
 
-at::Tensor DecoderBlock::Piece(const Streams& streams, const at::Tensor& x) const {
-  at::Tensor h = up_(streams, x, &snake_);
-  for (const ResidualUnit& unit : units_) h = unit(streams, h);
-  return h;
+void DecoderBlock::Piece(const Streams& streams, const at::Tensor& x, at::Tensor& y) const {
+  up_.To(streams, x, {.before = &snake_}, y);
+  for (const ResidualUnit& unit : units_) unit.InPlace(streams, y);
 }
 
 at::Tensor DecoderBlock::operator()(const Streams& streams, const at::Tensor& x) const {
   const int64_t piece = std::max<int64_t>(1, kPieceElements / (in_ / 2 * stride_));
   return InPieces(streams, x, piece, stride_, 1, in_ / 2,
-                  [&](const Streams& some, const at::Tensor& part) { return Piece(some, part); });
+                  [&](const Streams& some, const at::Tensor& part, at::Tensor& y_part) {
+                    Piece(some, part, y_part);
+                  });
 }
 
 ConvNext::ConvNext(WeightReader& weights, const std::string& module, int64_t channels,

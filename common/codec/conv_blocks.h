@@ -26,8 +26,12 @@ class ResidualUnit {
 
   // x: (streams, time, channels) -> the same shape
   at::Tensor operator()(const Streams& streams, const at::Tensor& x) const;
+  // The same in x's own place.
+  void InPlace(const Streams& streams, at::Tensor& x) const;
 
  private:
+  at::Tensor Hidden(const Streams& streams, const at::Tensor& x) const;
+
   Snake first_snake_;
   StreamingConv dilated_;
   Snake second_snake_;
@@ -49,7 +53,7 @@ class EncoderBlock {
   at::Tensor operator()(const Streams& streams, const at::Tensor& x) const;
 
  private:
-  at::Tensor Piece(const Streams& streams, const at::Tensor& x) const;
+  void Piece(const Streams& streams, const at::Tensor& x, at::Tensor& y) const;
 
   int64_t in_;
   int64_t stride_;
@@ -69,7 +73,7 @@ class DecoderBlock {
   at::Tensor operator()(const Streams& streams, const at::Tensor& x) const;
 
  private:
-  at::Tensor Piece(const Streams& streams, const at::Tensor& x) const;
+  void Piece(const Streams& streams, const at::Tensor& x, at::Tensor& y) const;
 
   int64_t in_;
   int64_t stride_;

@@ -189,7 +189,7 @@ absl::StatusOr<at::Tensor> DacDecoder::Step(at::Tensor& slab, absl::Span<const i
   StepReport found;
   found.finite.assign(slots.size(), true);
   found.clamped.assign(slots.size(), 0);
-  const Streams streams(slab, slots);
+  const Streams streams(slab, slots, &pool_);
   const int64_t frames = codes.size(1);
   const int64_t at_once = std::max<int64_t>(1, kFramesPerPass / streams.size());
   std::vector<at::Tensor> parts;
@@ -239,7 +239,7 @@ at::Tensor DacDecoder::Pass(const Streams& streams, const at::Tensor& codes,
     Tap(absl::StrCat("decoder.model.", 1 + i), h);
   }
   if (options_.tap) Tap(absl::StrCat("decoder.model.", 1 + blocks_.size()), snake_(h));
-  h = last_(streams, h, &snake_);
+  h = last_(streams, h, {.before = &snake_});
   Tap(absl::StrCat("decoder.model.", 2 + blocks_.size()), h);
   AT_DISPATCH_FLOATING_TYPES(h.scalar_type(), "Squash", [&] {
     Squash(h.mutable_data_ptr<scalar_t>(), h.size(0), h.size(1), report.finite);

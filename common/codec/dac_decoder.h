@@ -121,6 +121,7 @@ class DacDecoder {
   int64_t convolution_frames_;
   Options options_;
   StateLayout layout_;
+  BufferPool pool_;
   ResidualQuantizer quantizer_;
   CodecTransformer post_module_;
   std::vector<Upsampling> upsample_;

@@ -127,7 +127,7 @@ at::Tensor DacEncoder::Pass(const Streams& streams, const at::Tensor& samples) c
     Tap(absl::StrCat("encoder.block.", 1 + i), h);
   }
   if (options_.tap) Tap(absl::StrCat("encoder.block.", 1 + stages_.size()), snake_(h));
-  h = last_(streams, h, &snake_);
+  h = last_(streams, h, {.before = &snake_});
   Tap(absl::StrCat("encoder.block.", 2 + stages_.size()), h);
   for (size_t i = 0; i < downsample_.size(); ++i) {
     h = downsample_[i].next(streams, downsample_[i].conv(streams, h));

@@ -6,14 +6,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "common/codec/kernels/kernels.h"
-#include "common/model/parallel.h"
-
 namespace shoal::codec {
 namespace {
-
-// Elements of Snake below which another thread costs more than it brings.
-constexpr int64_t kSnakeGrain = 1 << 15;
 
 at::Tensor ConvWeight(WeightReader& weights, const std::string& conv,
                       const std::vector<int64_t>& shape, StreamingConv::Norm norm) {
@@ -27,7 +21,7 @@ template <typename T, typename Fill>
 at::Tensor Prepend(const Streams& streams, int64_t state, int64_t context, int64_t time,
                    int64_t channels, const Fill& fill) {
   at::Tensor joined =
-      at::empty({streams.size(), context + time, channels}, c10::CppTypeToScalarType<T>::value);
+      streams.Empty({streams.size(), context + time, channels}, c10::CppTypeToScalarType<T>::value);
   T* rows = joined.mutable_data_ptr<T>();
   const size_t kept_bytes = sizeof(T) * context * channels;
   for (int64_t i = 0; i < streams.size(); ++i, rows += (context + time) * channels) {
@@ -40,32 +34,6 @@ at::Tensor Prepend(const Streams& streams, int64_t state, int64_t context, int64
 }
 
 }  // namespace
-
-Snake::Snake(WeightReader& weights, const std::string& module, int64_t channels)
-    : alpha_(weights.Plain(module + ".alpha", {1, channels, 1}).reshape({channels})),
-      inverse_((alpha_ + 1e-9).reciprocal()) {}
-
-at::Tensor Snake::operator()(const at::Tensor& x) const {
-  at::Tensor y = at::empty_like(x);
-  Apply(x.const_data_ptr(), y.mutable_data_ptr(), x.numel() / alpha_.numel());
-  return y;
-}
-
-void Snake::Apply(const void* x, void* y, int64_t rows) const {
-  const int64_t channels = alpha_.numel();
-  AT_DISPATCH_FLOATING_TYPES(alpha_.scalar_type(), "Snake", [&] {
-    const Kernels<scalar_t>& kernels = KernelsFor<scalar_t>(BestVectorUnit());
-    const auto* from = static_cast<const scalar_t*>(x);
-    auto* to = static_cast<scalar_t*>(y);
-    const auto* alpha = alpha_.const_data_ptr<scalar_t>();
-    const auto* inverse = inverse_.const_data_ptr<scalar_t>();
-    const int64_t grain = std::max<int64_t>(1, kSnakeGrain / channels);
-    model::ParallelFor(rows, grain, [&](int64_t begin, int64_t end) {
-      kernels.snake(from + begin * channels, to + begin * channels, end - begin, channels, alpha,
-                    inverse);
-    });
-  });
-}
 
 StreamingConv StreamingConv::Causal(WeightReader& weights, const std::string& module, Sizes sizes,
                                     Norm norm, StateLayout& layout) {
@@ -116,13 +84,24 @@ at::Tensor StreamingConv::WithContext(const Streams& streams, const at::Tensor& 
   return joined;
 }
 
+void StreamingConv::To(const Streams& streams, const at::Tensor& x, const Extras& extras,
+                       at::Tensor& y) const {
+  const bool as_it_is = context_ == 0 && extras.before == nullptr;
+  const at::Tensor input = as_it_is ? x : WithContext(streams, x, extras.before);
+  matrix_.Multiply(input, window_, extras.after, extras.residual, y);
+}
+
 at::Tensor StreamingConv::operator()(const Streams& streams, const at::Tensor& x,
-                                     const Snake* snake, const at::Tensor* residual) const {
-  const bool as_it_is = context_ == 0 && snake == nullptr;
-  const at::Tensor input = as_it_is ? x : WithContext(streams, x, snake);
-  const at::Tensor y = matrix_.Multiply(input, window_, residual);
-  if (interleave_ == 1) return y;
-  return y.view({y.size(0), y.size(1) * interleave_, y.size(2) / interleave_});
+                                     const Extras& extras) const {
+  const int64_t rows = WindowMatrix::Rows(context_ + x.size(1), window_);
+  at::Tensor y = streams.Empty({x.size(0), rows * interleave_, matrix_.outputs() / interleave_},
+                               x.scalar_type());
+  To(streams, x, extras, y);
+  return y;
+}
+
+at::Tensor StreamingConv::operator()(const Streams& streams, const at::Tensor& x) const {
+  return (*this)(streams, x, {});
 }
 
 DepthwiseConv::DepthwiseConv(WeightReader& weights, const std::string& module, int64_t channels,
@@ -138,7 +117,7 @@ DepthwiseConv::DepthwiseConv(WeightReader& weights, const std::string& module, i
 
 at::Tensor DepthwiseConv::operator()(const Streams& streams, const at::Tensor& x) const {
   const int64_t time = x.size(1);
-  at::Tensor y = at::empty({x.size(0), time, channels_}, x.scalar_type());
+  at::Tensor y = streams.Empty({x.size(0), time, channels_}, x.scalar_type());
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "DepthwiseConv", [&] {
     const auto* from = x.const_data_ptr<scalar_t>();
     const at::Tensor joined = Prepend<scalar_t>(

@@ -1,4 +1,4 @@
-// Causal convolutions whose left context is explicit state, and Snake.
+// Causal convolutions whose left context is explicit state.
 //
 // Activations are channels-last: (streams, time, channels), the last two axes contiguous. A module
 // reserves its part of a stream's state row at load and is const from then on; what it is called
@@ -12,27 +12,12 @@
 #include <cstdint>
 #include <string>
 
+#include "common/codec/snake.h"
 #include "common/codec/streams.h"
 #include "common/codec/weight_reader.h"
 #include "common/codec/window_matrix.h"
 
 namespace shoal::codec {
-
-// y = x + sin^2(alpha x) / (alpha + 1e-9), per channel. Stateless.
-class Snake {
- public:
-  // Reads `module`.alpha of shape (1, channels, 1).
-  Snake(WeightReader& weights, const std::string& module, int64_t channels);
-
-  // x: (..., channels) contiguous -> a new tensor like x.
-  at::Tensor operator()(const at::Tensor& x) const;
-  // The same for `rows` rows between raw buffers of the weights' type, which may be one buffer.
-  void Apply(const void* x, void* y, int64_t rows) const;
-
- private:
-  at::Tensor alpha_;    // (channels)
-  at::Tensor inverse_;  // 1 / (alpha + 1e-9)
-};
 
 // A causal convolution, or a transposed one in the form of a causal one.
 //
@@ -59,10 +44,19 @@ class StreamingConv {
   static StreamingConv Transposed(WeightReader& weights, const std::string& module, Sizes sizes,
                                   Norm norm, StateLayout& layout);
 
+  // What may be done on the way.
+  struct Extras {
+    const Snake* before = nullptr;         // applied to x
+    const Snake* after = nullptr;          // applied to the result; REQUIRES: Causal
+    const at::Tensor* residual = nullptr;  // then added to it; may be where the result goes
+  };
+
   // x: (streams, time, in), time a multiple of a causal convolution's stride -> (streams, time',
-  // out). snake, when given, is applied to x first; residual, when given, is added to the result.
-  at::Tensor operator()(const Streams& streams, const at::Tensor& x, const Snake* snake = nullptr,
-                        const at::Tensor* residual = nullptr) const;
+  // out). Of all tensors the last two axes are contiguous.
+  at::Tensor operator()(const Streams& streams, const at::Tensor& x, const Extras& extras) const;
+  at::Tensor operator()(const Streams& streams, const at::Tensor& x) const;
+  // The same to where the caller says.
+  void To(const Streams& streams, const at::Tensor& x, const Extras& extras, at::Tensor& y) const;
 
   int64_t context() const { return context_; }  // input rows kept as state
 

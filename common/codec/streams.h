@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "absl/types/span.h"
+#include "common/codec/buffer_pool.h"
 
 namespace shoal::codec {
 
@@ -37,16 +38,19 @@ class StateLayout {
   int64_t elements_ = 0;
 };
 
-// The streams of one step: some rows of a slab, in the order of the batch. A view that must not
-// outlive the slab and the slot numbers it was made of.
+// The streams of one step: some rows of a slab, in the order of the batch, and where the step's
+// activations come from. A view that must not outlive the slab, the slot numbers and the pool that
+// it was made of.
 class Streams {
  public:
   // slab: (slots, elements) contiguous; REQUIRES: every slot is one of its rows, none twice.
-  Streams(at::Tensor& slab, absl::Span<const int64_t> slots)
+  // pool: null for new memory every time.
+  Streams(at::Tensor& slab, absl::Span<const int64_t> slots, const BufferPool* pool = nullptr)
       : base_(static_cast<std::byte*>(slab.data_ptr())),
         element_bytes_(slab.element_size()),
         row_bytes_(slab.size(1) * slab.element_size()),
-        slots_(slots) {}
+        slots_(slots),
+        pool_(pool) {}
 
   int64_t size() const { return static_cast<int64_t>(slots_.size()); }
 
@@ -55,6 +59,11 @@ class Streams {
     Streams part = *this;
     part.slots_ = slots_.subspan(begin, count);
     return part;
+  }
+
+  // A new tensor for activations, which may hold anything.
+  at::Tensor Empty(at::IntArrayRef sizes, at::ScalarType dtype) const {
+    return pool_ != nullptr ? pool_->Empty(sizes, dtype) : at::empty(sizes, dtype);
   }
 
   // The elements of stream `i` from `offset` on.
@@ -78,6 +87,7 @@ class Streams {
   int64_t element_bytes_;
   int64_t row_bytes_;
   absl::Span<const int64_t> slots_;
+  const BufferPool* pool_;
 };
 
 }  // namespace shoal::codec

@@ -3,11 +3,11 @@
 #include <ATen/Dispatch.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
 
+#include "common/codec/attend.h"
 #include "common/model/parallel.h"
+#include "common/model/row_kernels.h"
 
 namespace shoal::codec {
 namespace {
@@ -15,77 +15,25 @@ namespace {
 // Multiply-adds below which another thread costs more than it brings.
 constexpr int64_t kWorkPerThread = 1 << 18;
 
-// Partial sums of a dot product: a fixed number, so that the compiler may use vectors.
-constexpr int64_t kLanes = 16;
-
+// Where rows of one head lie, oldest first: those before the step in its ring, `first` being the
+// oldest position that the step can see, then the step's own.
 template <typename T>
-T Dot(const T* a, const T* b, int64_t n) {
-  T lanes[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += a[i + lane] * b[i + lane];
+void FindRows(const T* ring, int64_t ring_rows, int64_t ring_stride, const T* step,
+              int64_t step_stride, int64_t first, int64_t start, int64_t time, const T** rows) {
+  int64_t slot = first < start ? first % ring_rows : 0;
+  for (int64_t p = first; p < start; ++p) {
+    *rows++ = ring + slot * ring_stride;
+    if (++slot == ring_rows) slot = 0;
   }
-  for (int64_t lane = 0; i < n; ++i, ++lane) lanes[lane] += a[i] * b[i];
-  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-    for (int64_t lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
-  }
-  return lanes[0];
-}
-
-// Rows of one head: those before the step in its ring, the step's own in a batch tensor.
-template <typename T>
-struct HeadRows {
-  const T* ring;
-  const T* step;
-  int64_t ring_rows;
-  int64_t start;   // position of the step's first row
-  int64_t stride;  // elements from row to row
-
-  // Calls visit(row) for positions first .. last in order.
-  template <typename Visit>
-  void ForEach(int64_t first, int64_t last, const Visit& visit) const {
-    int64_t p = first;
-    if (p < start) {
-      int64_t slot = p % ring_rows;
-      for (; p < start && p <= last; ++p) {
-        visit(ring + slot * stride);
-        if (++slot == ring_rows) slot = 0;
-      }
-    }
-    for (const T* row = step + (p - start) * stride; p <= last; ++p, row += stride) visit(row);
-  }
-};
-
-// The attention of one head at one position over positions [first, last]. scores: scratch.
-template <typename T>
-void Attend(const T* query, const HeadRows<T>& keys, const HeadRows<T>& values, int64_t first,
-            int64_t last, int64_t head_dim, T* scores, T* out) {
-  const T scale = T(1) / std::sqrt(static_cast<T>(head_dim));
-  T largest = -std::numeric_limits<T>::infinity();
-  T* score = scores;
-  keys.ForEach(first, last, [&](const T* key) {
-    *score = Dot(query, key, head_dim) * scale;
-    largest = std::max(largest, *score++);
-  });
-  T sum = 0;
-  for (T* weight = scores; weight != score; ++weight) {
-    *weight = std::exp(*weight - largest);
-    sum += *weight;
-  }
-  std::fill(out, out + head_dim, T(0));
-  const T* weight = scores;
-  values.ForEach(first, last, [&](const T* value) {
-    for (int64_t d = 0; d < head_dim; ++d) out[d] += *weight * value[d];
-    ++weight;
-  });
-  for (int64_t d = 0; d < head_dim; ++d) out[d] /= sum;
+  for (int64_t t = 0; t < time; ++t) *rows++ = step + t * step_stride;
 }
 
 // Moves the step's rows into a ring; only the last ones can be seen later.
 template <typename T>
-void Keep(const T* rows, int64_t start, int64_t time, int64_t ring_rows, int64_t width, T* ring) {
+void Keep(const T* rows, int64_t stride, int64_t start, int64_t time, int64_t ring_rows,
+          int64_t width, T* ring) {
   for (int64_t t = std::max<int64_t>(0, time - ring_rows); t < time; ++t) {
-    std::memcpy(ring + (start + t) % ring_rows * width, rows + t * width, sizeof(T) * width);
+    std::memcpy(ring + (start + t) % ring_rows * width, rows + t * stride, sizeof(T) * width);
   }
 }
 
@@ -101,48 +49,60 @@ WindowAttention::WindowAttention(int64_t heads, int64_t head_dim, int64_t window
 
 at::Tensor WindowAttention::operator()(const Streams& streams,
                                        const std::vector<int64_t>& positions,
-                                       const at::Tensor& queries, const at::Tensor& keys,
-                                       const at::Tensor& values) const {
-  const int64_t rows = queries.size(0);
-  const int64_t time = rows / streams.size();
-  const int64_t width = heads_ * head_dim_;
-  const int64_t ring_rows = window_ - 1;
-  at::Tensor out = at::empty({rows, width}, queries.scalar_type());
-  AT_DISPATCH_FLOATING_TYPES(queries.scalar_type(), "WindowAttention", [&] {
-    const auto* query = queries.const_data_ptr<scalar_t>();
-    const auto* key = keys.const_data_ptr<scalar_t>();
-    const auto* value = values.const_data_ptr<scalar_t>();
-    auto* result = out.mutable_data_ptr<scalar_t>();
-    const int64_t work_per_head = 2 * time * std::min(window_, time + ring_rows) * head_dim_;
-    const int64_t grain = std::max<int64_t>(1, kWorkPerThread / work_per_head);
-    model::ParallelFor(streams.size() * heads_, grain, [&](int64_t begin, int64_t end) {
-      std::vector<scalar_t> scores(window_);
-      for (int64_t item = begin; item < end; ++item) {
-        const int64_t stream = item / heads_;
-        const int64_t head = item % heads_ * head_dim_;
-        const int64_t first_row = stream * time * width + head;
-        const int64_t start = positions[stream];
-        const HeadRows<scalar_t> head_keys = {streams.State<scalar_t>(stream, keys_) + head,
-                                              key + first_row, ring_rows, start, width};
-        const HeadRows<scalar_t> head_values = {streams.State<scalar_t>(stream, values_) + head,
-                                                value + first_row, ring_rows, start, width};
-        for (int64_t t = 0; t < time; ++t) {
-          const int64_t position = start + t;
-          Attend(query + first_row + t * width, head_keys, head_values,
-                 std::max<int64_t>(0, position - ring_rows), position, head_dim_, scores.data(),
-                 result + first_row + t * width);
-        }
-      }
-    });
-    for (int64_t stream = 0; stream < streams.size(); ++stream) {
-      const int64_t first_row = stream * time * width;
-      Keep(key + first_row, positions[stream], time, ring_rows, width,
-           streams.State<scalar_t>(stream, keys_));
-      Keep(value + first_row, positions[stream], time, ring_rows, width,
-           streams.State<scalar_t>(stream, values_));
-    }
+                                       const at::Tensor& rope, at::Tensor& qkv) const {
+  const int64_t rows = qkv.size(0);
+  at::Tensor out = streams.Empty({rows, heads_ * head_dim_}, qkv.scalar_type());
+  AT_DISPATCH_FLOATING_TYPES(qkv.scalar_type(), "WindowAttention", [&] {
+    Run(streams, positions, rows / streams.size(), rope.const_data_ptr<float>(),
+        qkv.mutable_data_ptr<scalar_t>(), out.mutable_data_ptr<scalar_t>());
   });
   return out;
+}
+
+template <typename T>
+void WindowAttention::Run(const Streams& streams, const std::vector<int64_t>& positions,
+                          int64_t time, const float* rope, T* qkv, T* out) const {
+  const int64_t width = heads_ * head_dim_;
+  const int64_t stride = 3 * width;  // from a row's queries to the next one's
+  const int64_t ring_rows = window_ - 1;
+  const int64_t work_per_head = 2 * time * std::min(window_, time + ring_rows) * head_dim_;
+  const int64_t grain = std::max<int64_t>(1, kWorkPerThread / work_per_head);
+  model::ParallelFor(streams.size() * heads_, grain, [&](int64_t begin, int64_t end) {
+    std::vector<const T*> keys(ring_rows + time);
+    std::vector<const T*> values(ring_rows + time);
+    std::vector<T> weights(AttendScratch(window_));
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t stream = item / heads_;
+      const int64_t head = item % heads_ * head_dim_;
+      T* queries = qkv + stream * time * stride + head;
+      const float* rotation = rope + stream * time * head_dim_;
+      for (int64_t t = 0; t < time; ++t, rotation += head_dim_) {
+        T* query = queries + t * stride;
+        model::RotateRow(query, rotation, head_dim_, query);
+        model::RotateRow(query + width, rotation, head_dim_, query + width);
+      }
+      const int64_t start = positions[stream];
+      const int64_t oldest = std::max<int64_t>(0, start - ring_rows);
+      FindRows<T>(streams.State<T>(stream, keys_) + head, ring_rows, width, queries + width, stride,
+                  oldest, start, time, keys.data());
+      FindRows<T>(streams.State<T>(stream, values_) + head, ring_rows, width, queries + 2 * width,
+                  stride, oldest, start, time, values.data());
+      for (int64_t t = 0; t < time; ++t) {
+        const int64_t position = start + t;
+        const int64_t first = std::max<int64_t>(0, position - ring_rows);
+        Attend(queries + t * stride, keys.data() + (first - oldest),
+               values.data() + (first - oldest), position - first + 1, head_dim_, weights.data(),
+               out + (stream * time + t) * width + head);
+      }
+    }
+  });
+  for (int64_t stream = 0; stream < streams.size(); ++stream) {
+    const T* rows = qkv + stream * time * stride;
+    Keep(rows + width, stride, positions[stream], time, ring_rows, width,
+         streams.State<T>(stream, keys_));
+    Keep(rows + 2 * width, stride, positions[stream], time, ring_rows, width,
+         streams.State<T>(stream, values_));
+  }
 }
 
 }  // namespace shoal::codec

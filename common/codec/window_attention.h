@@ -21,14 +21,18 @@ class WindowAttention {
   // A window of w lets a position see itself and the w - 1 before it. Scale 1/sqrt(head_dim).
   WindowAttention(int64_t heads, int64_t head_dim, int64_t window, StateLayout& layout);
 
-  // queries, keys, values: (streams * time, heads, head_dim) contiguous, queries and keys rotated.
-  // positions[i]: where stream i's first row stands, counted from the stream's start.
+  // qkv: (streams * time, 3, heads, head_dim) contiguous, as the projection gives it: queries,
+  // keys, values; rope: (streams * time, head_dim/2, 2) float. Rotates queries and keys where they
+  // are. positions[i]: where stream i's first row stands, counted from the stream's start.
   // -> (streams * time, heads * head_dim), and the rings hold the new keys and values.
   at::Tensor operator()(const Streams& streams, const std::vector<int64_t>& positions,
-                        const at::Tensor& queries, const at::Tensor& keys,
-                        const at::Tensor& values) const;
+                        const at::Tensor& rope, at::Tensor& qkv) const;
 
  private:
+  template <typename T>
+  void Run(const Streams& streams, const std::vector<int64_t>& positions, int64_t time,
+           const float* rope, T* qkv, T* out) const;
+
   int64_t heads_;
   int64_t head_dim_;
   int64_t window_;

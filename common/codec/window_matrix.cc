@@ -48,17 +48,14 @@ WindowMatrix::WindowMatrix(const at::Tensor& weight, const at::Tensor& bias)
   packed_ = padded.view({panels, kPanel, inputs_}).transpose(1, 2).contiguous();
 }
 
-at::Tensor WindowMatrix::Multiply(const at::Tensor& x, Window window,
-                                  const at::Tensor* residual) const {
-  const int64_t channels = x.size(2);
-  const int64_t reach = (window.taps - 1) * window.dilation + 1;
-  const int64_t rows = (x.size(1) - reach) / window.stride + 1;
-  at::Tensor y = at::empty({x.size(0), rows, outputs_}, x.scalar_type());
+void WindowMatrix::Multiply(const at::Tensor& x, Window window, const Snake* after,
+                            const at::Tensor* residual, at::Tensor& y) const {
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "WindowMatrix", [&] {
+    const int64_t channels = x.size(2);
     WindowProduct<scalar_t> product;
     product.x = x.const_data_ptr<scalar_t>();
     product.streams = x.size(0);
-    product.rows = rows;
+    product.rows = Rows(x.size(1), window);
     product.x_stream_stride = x.stride(0);
     product.x_row_stride = window.stride * channels;
     // Neighbouring rows lie side by side: an undilated window is one run.
@@ -73,9 +70,10 @@ at::Tensor WindowMatrix::Multiply(const at::Tensor& x, Window window,
     product.y_stream_stride = y.stride(0);
     product.residual = residual == nullptr ? nullptr : residual->const_data_ptr<scalar_t>();
     product.residual_stream_stride = residual == nullptr ? 0 : residual->stride(0);
+    product.alpha = after == nullptr ? nullptr : after->alpha().const_data_ptr<scalar_t>();
+    product.inverse = after == nullptr ? nullptr : after->inverse().const_data_ptr<scalar_t>();
     Run(product);
   });
-  return y;
 }
 
 }  // namespace shoal::codec

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 
+#include "common/codec/snake.h"
+
 namespace shoal::codec {
 
 class WindowMatrix {
@@ -25,11 +27,18 @@ class WindowMatrix {
     int64_t stride = 1;
   };
 
-  // x: (streams, time, channels), its last two axes contiguous, taps * channels == inputs.
-  // -> (streams, rows, outputs) with rows = (time - (taps-1)*dilation - 1) / stride + 1.
-  // residual, when given, is added: of the result's shape, its last two axes contiguous.
-  at::Tensor Multiply(const at::Tensor& x, Window window,
-                      const at::Tensor* residual = nullptr) const;
+  // Rows of results that rows of `time` hold the windows of.
+  static int64_t Rows(int64_t time, Window window) {
+    return (time - (window.taps - 1) * window.dilation - 1) / window.stride + 1;
+  }
+
+  // x: (streams, time, channels), taps * channels == inputs; y: (streams, rows * r, outputs / r) of
+  // any r. Of each the last two axes are contiguous. `after`, when given, is applied to the
+  // product, then residual added, which is like y and may be y.
+  void Multiply(const at::Tensor& x, Window window, const Snake* after, const at::Tensor* residual,
+                at::Tensor& y) const;
+
+  int64_t outputs() const { return outputs_; }
 
  private:
   int64_t inputs_;

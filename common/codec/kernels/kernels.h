@@ -15,8 +15,9 @@ namespace shoal::codec {
 // Outputs are packed in panels of this many, element k of all of them side by side.
 inline constexpr int64_t kPanel = 16;
 
-// y[row] = bias + window(row) W^T (+ residual[row]) for rows of several streams. A window is
-// `segments` runs of `segment_length` elements each, `segment_stride` apart.
+// y[row] = bias + window(row) W^T, then Snake of it and residual[row] added, where these are given,
+// for rows of several streams. A window is `segments` runs of `segment_length` elements each,
+// `segment_stride` apart.
 template <typename T>
 struct WindowProduct {
   const T* x;  // first window of the first stream
@@ -32,8 +33,10 @@ struct WindowProduct {
   int64_t outputs;
   T* y;  // (streams, rows, outputs), rows contiguous
   int64_t y_stream_stride;
-  const T* residual;  // like y, or null
+  const T* residual;  // like y, may be y, or null
   int64_t residual_stream_stride;
+  const T* alpha;    // of a Snake, (outputs), or null
+  const T* inverse;  // as of Kernels::snake
 
   // Always inlined: no copy of them may be linked from the source for the wider unit.
   [[gnu::always_inline]] int64_t window() const { return segments * segment_length; }

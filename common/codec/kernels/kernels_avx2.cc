@@ -1,4 +1,5 @@
 #include "common/codec/kernels/kernels_by_unit.h"
+#include "common/codec/kernels/narrow_tiles.h"
 #include "common/codec/kernels/vectors_avx2.h"
 
 namespace shoal::codec {
@@ -16,7 +17,7 @@ struct DoubleTiles {
 
 }  // namespace
 
-const Kernels<float> kFloatAvx2 = {&Product<Float8, FloatTiles, Float8>, &Snake<Float8>};
+const Kernels<float> kFloatAvx2 = {&FloatProduct<Float8, FloatTiles, Float8>, &Snake<Float8>};
 const Kernels<double> kDoubleAvx2 = {&Product<Double4, DoubleTiles, Double4>, &Snake<Double4>};
 
 }  // namespace shoal::codec

@@ -1,6 +1,7 @@
 // Compiled for AVX-512: nothing here may run, or be linked as an inline function of another source,
 // on a machine without it. Hence only kernels.h, intrinsics and unnamed namespaces.
 #include "common/codec/kernels/kernels_by_unit.h"
+#include "common/codec/kernels/narrow_tiles.h"
 #include "common/codec/kernels/vectors_avx2.h"
 
 namespace shoal::codec {
@@ -22,6 +23,24 @@ struct Float16 {
   static Type Multiply(Type a, Type b) { return _mm512_mul_ps(a, b); }
   static Type MultiplyAdd(Type a, Type b, Type c) { return _mm512_fmadd_ps(a, b, c); }
   static Type NegativeMultiplyAdd(Type a, Type b, Type c) { return _mm512_fnmadd_ps(a, b, c); }
+  static constexpr int kNarrowVectors = 8;
+  template <int kChannels>
+  static Type Repeat(const float* p) {
+    if constexpr (kChannels == 8)
+      return _mm512_castpd_ps(
+          _mm512_broadcast_f64x4(_mm256_loadu_pd(reinterpret_cast<const double*>(p))));
+    if constexpr (kChannels == 4) return _mm512_broadcast_f32x4(_mm_loadu_ps(p));
+    if constexpr (kChannels == 2)
+      return _mm512_castpd_ps(_mm512_broadcastsd_pd(
+          _mm_castps_pd(_mm_loadl_pi(_mm_setzero_ps(), reinterpret_cast<const __m64*>(p)))));
+  }
+  template <int kChannels>
+  [[gnu::always_inline]] static Type Spread(Type x, int c) {
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i from = _mm512_or_si512(_mm512_and_si512(lane, _mm512_set1_epi32(16 - kChannels)),
+                                         _mm512_set1_epi32(c));
+    return _mm512_permutexvar_ps(from, x);
+  }
   static Type SinSquared(Type y) {
     const __mmask16 large = _mm512_cmp_ps_mask(_mm512_abs_ps(y), Set(kLargestReduced), _CMP_GT_OQ);
     const Type result = SinSquaredReduced<Float16>(y);
@@ -38,6 +57,6 @@ struct FloatTiles {
 
 }  // namespace
 
-const Kernels<float> kFloatAvx512 = {&Product<Float16, FloatTiles, Float8>, &Snake<Float16>};
+const Kernels<float> kFloatAvx512 = {&FloatProduct<Float16, FloatTiles, Float8>, &Snake<Float16>};
 
 }  // namespace shoal::codec

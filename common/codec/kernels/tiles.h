@@ -1,14 +1,17 @@
-// The kernels as templates over a vector type. Each source that includes this compiles its own copy
-// for its instruction set, so everything is in an unnamed namespace and only kernels.h is shared.
+// The products as templates over a vector type. Each source that includes this compiles its own
+// copy for its instruction set, so everything is in an unnamed namespace and only kernels.h is
+// shared.
 //
 // A vector type V has: Element, kWidth, Zero, Set, Load, LoadPartial, Store, StorePartial, Add,
-// Multiply, MultiplyAdd, MultiplySubtract and SinSquared.
+// Multiply, MultiplyAdd, MultiplySubtract and SinSquared; a float one also Repeat and Spread
+// (narrow_tiles.h).
 #ifndef SHOAL_COMMON_CODEC_KERNELS_TILES_H_
 #define SHOAL_COMMON_CODEC_KERNELS_TILES_H_
 
 #include <cstdint>
 
 #include "common/codec/kernels/kernels.h"
+#include "common/codec/kernels/snake.h"
 
 namespace shoal::codec {
 namespace {
@@ -17,27 +20,62 @@ namespace {
 // cache.
 constexpr int64_t kRowBlock = 96;
 
+// Where some rows of a product have their windows, results and residuals.
 template <typename T>
-const T* WindowOf(const WindowProduct<T>& p, int64_t row) {
-  return p.x + (row / p.rows) * p.x_stream_stride + (row % p.rows) * p.x_row_stride;
-}
+struct RowPointers {
+  const T* x[kRowBlock];
+  T* y[kRowBlock];
+  const T* residual[kRowBlock];  // unset where the product has none
 
-template <typename T>
-int64_t OutputOffset(const WindowProduct<T>& p, int64_t row, int64_t stream_stride) {
-  return (row / p.rows) * stream_stride + (row % p.rows) * p.outputs;
-}
+  RowPointers(const WindowProduct<T>& p, int64_t first, int64_t count) {
+    int64_t stream = first / p.rows;
+    int64_t row = first % p.rows;
+    for (int64_t i = 0; i < count; ++i) {
+      x[i] = p.x + stream * p.x_stream_stride + row * p.x_row_stride;
+      y[i] = p.y + stream * p.y_stream_stride + row * p.outputs;
+      if (p.residual != nullptr) {
+        residual[i] = p.residual + stream * p.residual_stream_stride + row * p.outputs;
+      }
+      if (++row == p.rows) {
+        row = 0;
+        ++stream;
+      }
+    }
+  }
+};
 
 inline float Fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline double Fused(double a, double b, double c) { return __builtin_fma(a, b, c); }
 
-// kRows rows times kPanels panels, all accumulators in registers.
+// What is done to sums before they are stored: Snake, then the residual, from `column` on.
+template <class V>
+void Finish(const WindowProduct<typename V::Element>& p, typename V::Type value, int64_t column,
+            const typename V::Element* residual, typename V::Element* y) {
+  const int64_t columns = p.outputs - column;
+  if (columns >= V::kWidth) {
+    if (p.alpha != nullptr) {
+      value = SnakeOf<V>(value, V::Load(p.alpha + column), V::Load(p.inverse + column));
+    }
+    if (p.residual != nullptr) value = V::Add(value, V::Load(residual + column));
+    V::Store(y + column, value);
+  } else if (columns > 0) {
+    if (p.alpha != nullptr) {
+      value = SnakeOf<V>(value, V::LoadPartial(p.alpha + column, columns),
+                         V::LoadPartial(p.inverse + column, columns));
+    }
+    if (p.residual != nullptr) value = V::Add(value, V::LoadPartial(residual + column, columns));
+    V::StorePartial(y + column, value, columns);
+  }
+}
+
+// kRows rows from `first` on times kPanels panels, all accumulators in registers.
 template <class V, int kRows, int kPanels>
-void Tile(const WindowProduct<typename V::Element>& p, int64_t row, int64_t panel) {
+void Tile(const WindowProduct<typename V::Element>& p, const RowPointers<typename V::Element>& rows,
+          int64_t first, int64_t panel) {
   using T = typename V::Element;
   constexpr int kVectors = kPanel / V::kWidth;  // of a panel
   const int64_t window = p.window();
-  const T* x[kRows];
-  for (int m = 0; m < kRows; ++m) x[m] = WindowOf(p, row + m);
+  const T* const* x = rows.x + first;
   const T* w = p.packed + panel * window * kPanel;
   const int64_t next_panel = window * kPanel;
 
@@ -49,8 +87,8 @@ void Tile(const WindowProduct<typename V::Element>& p, int64_t row, int64_t pane
     for (int m = 0; m < kRows; ++m) sum[m][v] = bias;
   }
   for (int64_t segment = 0; segment < p.segments; ++segment) {
-    const int64_t first = segment * p.segment_stride;
-    for (int64_t c = first; c < first + p.segment_length; ++c) {
+    const int64_t begin = segment * p.segment_stride;
+    for (int64_t c = begin; c < begin + p.segment_length; ++c) {
       typename V::Type weight[kPanels * kVectors];
 #pragma GCC unroll 16
       for (int v = 0; v < kPanels * kVectors; ++v) {
@@ -67,35 +105,21 @@ void Tile(const WindowProduct<typename V::Element>& p, int64_t row, int64_t pane
       }
     }
   }
-  const int64_t left = p.outputs - panel * kPanel;  // outputs from here on
   for (int m = 0; m < kRows; ++m) {
-    T* y = p.y + OutputOffset(p, row + m, p.y_stream_stride) + panel * kPanel;
-    const T* residual = nullptr;
-    if (p.residual != nullptr) {
-      residual = p.residual + OutputOffset(p, row + m, p.residual_stream_stride) + panel * kPanel;
-    }
+    const T* residual = p.residual == nullptr ? nullptr : rows.residual[first + m];
     for (int v = 0; v < kPanels * kVectors; ++v) {
-      const int64_t column = v * V::kWidth;
-      const int64_t columns = left - column;
-      if (columns <= 0) break;
-      typename V::Type value = sum[m][v];
-      if (columns >= V::kWidth) {
-        if (residual != nullptr) value = V::Add(value, V::Load(residual + column));
-        V::Store(y + column, value);
-      } else {
-        if (residual != nullptr) value = V::Add(value, V::LoadPartial(residual + column, columns));
-        V::StorePartial(y + column, value, columns);
-      }
+      Finish<V>(p, sum[m][v], panel * kPanel + v * V::kWidth, residual, rows.y[first + m]);
     }
   }
 }
 
 // One output: every row is a dot product over partial sums of a fixed number of lanes.
 template <class V>
-void DotRows(const WindowProduct<typename V::Element>& p, int64_t row_begin, int64_t row_end) {
+void DotRows(const WindowProduct<typename V::Element>& p,
+             const RowPointers<typename V::Element>& rows, int64_t count) {
   using T = typename V::Element;
-  for (int64_t row = row_begin; row < row_end; ++row) {
-    const T* x = WindowOf(p, row);
+  for (int64_t row = 0; row < count; ++row) {
+    const T* x = rows.x[row];
     const T* w = p.packed;
     typename V::Type sum = V::Zero();
     T rest = p.bias[0];
@@ -110,13 +134,18 @@ void DotRows(const WindowProduct<typename V::Element>& p, int64_t row_begin, int
     T lanes[V::kWidth];
     V::Store(lanes, sum);
     for (int lane = 0; lane < V::kWidth; ++lane) rest += lanes[lane];
-    if (p.residual != nullptr) rest += p.residual[OutputOffset(p, row, p.residual_stream_stride)];
-    p.y[OutputOffset(p, row, p.y_stream_stride)] = rest;
+    if (p.alpha != nullptr) {
+      V::Store(lanes, SnakeOf<V>(V::Set(rest), V::Set(p.alpha[0]), V::Set(p.inverse[0])));
+      rest = lanes[0];
+    }
+    if (p.residual != nullptr) rest += rows.residual[row][0];
+    rows.y[row][0] = rest;
   }
 }
 
 template <typename T>
-using TileFunction = void (*)(const WindowProduct<T>&, int64_t row, int64_t panel);
+using TileFunction = void (*)(const WindowProduct<T>&, const RowPointers<T>&, int64_t first,
+                              int64_t panel);
 
 // The tiles of one vector type, by number of rows: Traits gives kMaxRows and Panels(rows).
 template <class V, class Traits>
@@ -136,75 +165,44 @@ struct TileTable {
   }
 };
 
+// `count` rows times panels [panel_begin, panel_end).
+template <class V, class Traits>
+void MultiplyBlock(const WindowProduct<typename V::Element>& p,
+                   const RowPointers<typename V::Element>& rows, int64_t count, int64_t panel_begin,
+                   int64_t panel_end) {
+  static constexpr TileTable<V, Traits> kTiles;
+  // As even as can be: a tile of one row would leave the multipliers idle.
+  const int64_t tiles = (count + Traits::kMaxRows - 1) / Traits::kMaxRows;
+  const int64_t step = Traits::Panels(static_cast<int>((count + tiles - 1) / tiles));
+  for (int64_t panel = panel_begin; panel < panel_end;) {
+    const int64_t group = (panel_end - panel >= step) ? step : 1;
+    int64_t row = 0;
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      const int64_t size = count / tiles + (tile < count % tiles ? 1 : 0);
+      if (group == Traits::Panels(static_cast<int>(size))) {
+        kTiles.wide[size](p, rows, row, panel);
+      } else {
+        for (int64_t i = 0; i < group; ++i) kTiles.one[size](p, rows, row, panel + i);
+      }
+      row += size;
+    }
+    panel += group;
+  }
+}
+
+// DotV: the vectors of DotRows, the same for every instruction set.
 template <class V, class Traits, class DotV>
 void Product(const WindowProduct<typename V::Element>& p, int64_t row_begin, int64_t row_end,
              int64_t panel_begin, int64_t panel_end) {
-  static constexpr TileTable<V, Traits> kTiles;
-  if (p.outputs == 1) return DotRows<DotV>(p, row_begin, row_end);
-  for (int64_t block = row_begin; block < row_end; block += kRowBlock) {
-    const int64_t rows = (row_end - block < kRowBlock) ? row_end - block : kRowBlock;
-    // As even as can be: a tile of one row would leave the multipliers idle.
-    const int64_t tiles = (rows + Traits::kMaxRows - 1) / Traits::kMaxRows;
-    const int64_t step = Traits::Panels(static_cast<int>((rows + tiles - 1) / tiles));
-    for (int64_t panel = panel_begin; panel < panel_end;) {
-      const int64_t group = (panel_end - panel >= step) ? step : 1;
-      int64_t row = block;
-      for (int64_t tile = 0; tile < tiles; ++tile) {
-        const int64_t size = rows / tiles + (tile < rows % tiles ? 1 : 0);
-        if (group == Traits::Panels(static_cast<int>(size))) {
-          kTiles.wide[size](p, row, panel);
-        } else {
-          for (int64_t i = 0; i < group; ++i) kTiles.one[size](p, row, panel + i);
-        }
-        row += size;
-      }
-      panel += group;
+  for (int64_t row = row_begin; row < row_end; row += kRowBlock) {
+    const int64_t count = (row_end - row < kRowBlock) ? row_end - row : kRowBlock;
+    const RowPointers<typename V::Element> rows(p, row, count);
+    if (p.outputs == 1) {
+      DotRows<DotV>(p, rows, count);
+    } else {
+      MultiplyBlock<V, Traits>(p, rows, count, panel_begin, panel_end);
     }
   }
-}
-
-template <class V>
-void Snake(const typename V::Element* x, typename V::Element* y, int64_t rows, int64_t channels,
-           const typename V::Element* alpha, const typename V::Element* inverse) {
-  for (int64_t row = 0; row < rows; ++row, x += channels, y += channels) {
-    int64_t c = 0;
-    for (; c + V::kWidth <= channels; c += V::kWidth) {
-      const auto value = V::Load(x + c);
-      const auto square = V::SinSquared(V::Multiply(V::Load(alpha + c), value));
-      V::Store(y + c, V::MultiplyAdd(square, V::Load(inverse + c), value));
-    }
-    if (const int64_t left = channels - c; left > 0) {
-      const auto value = V::LoadPartial(x + c, left);
-      const auto square = V::SinSquared(V::Multiply(V::LoadPartial(alpha + c, left), value));
-      V::StorePartial(y + c, V::MultiplyAdd(square, V::LoadPartial(inverse + c, left), value),
-                      left);
-    }
-  }
-}
-
-// sin^2 has period pi: y is reduced to r in [-pi/2, pi/2] and no sign has to be kept. Beyond
-// kLargestReduced the reduction loses its digits; such arguments go one by one through ReduceLarge.
-constexpr float kInversePi = 0.318309886f;
-constexpr float kPi[3] = {0x1.921fb6p+1f, -0x1.777a5cp-24f, -0x1.ee59dap-49f};  // high to low part
-// Adding and subtracting 1.5 * 2^23 rounds to the nearest whole number.
-constexpr float kRounder = 12582912.0f;
-constexpr float kLargestReduced = 4.0e6f;
-// sin(r) = r + r^3 P(r^2), a minimax fit of degree 9 with error 5e-9.
-constexpr float kSine[4] = {-0x1.555548p-3f, 0x1.110e6ap-7f, -0x1.9f5ff4p-13f, 0x1.5cf934p-19f};
-
-template <class V>
-typename V::Type SinSquaredReduced(typename V::Type y) {
-  const auto rounder = V::Set(kRounder);
-  const auto n = V::Subtract(V::MultiplyAdd(y, V::Set(kInversePi), rounder), rounder);
-  auto r = V::NegativeMultiplyAdd(n, V::Set(kPi[0]), y);
-  r = V::NegativeMultiplyAdd(n, V::Set(kPi[1]), r);
-  r = V::NegativeMultiplyAdd(n, V::Set(kPi[2]), r);
-  const auto z = V::Multiply(r, r);
-  auto poly = V::MultiplyAdd(V::Set(kSine[3]), z, V::Set(kSine[2]));
-  poly = V::MultiplyAdd(poly, z, V::Set(kSine[1]));
-  poly = V::MultiplyAdd(poly, z, V::Set(kSine[0]));
-  const auto sine = V::MultiplyAdd(V::Multiply(r, z), poly, r);
-  return V::Multiply(sine, sine);
 }
 
 }  // namespace

@@ -42,6 +42,21 @@ struct Float8 {
   static Type Multiply(Type a, Type b) { return _mm256_mul_ps(a, b); }
   static Type MultiplyAdd(Type a, Type b, Type c) { return _mm256_fmadd_ps(a, b, c); }
   static Type NegativeMultiplyAdd(Type a, Type b, Type c) { return _mm256_fnmadd_ps(a, b, c); }
+  static constexpr int kNarrowVectors = 4;
+  template <int kChannels>
+  static Type Repeat(const float* p) {
+    if constexpr (kChannels == 8) return Load(p);
+    if constexpr (kChannels == 4) return _mm256_broadcast_ps(reinterpret_cast<const __m128*>(p));
+    if constexpr (kChannels == 2)
+      return _mm256_castpd_ps(_mm256_broadcast_sd(reinterpret_cast<const double*>(p)));
+  }
+  template <int kChannels>
+  [[gnu::always_inline]] static Type Spread(Type x, int c) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i from = _mm256_or_si256(_mm256_and_si256(lane, _mm256_set1_epi32(8 - kChannels)),
+                                         _mm256_set1_epi32(c));
+    return _mm256_permutevar8x32_ps(x, from);
+  }
   static Type SinSquared(Type y) {
     const Type size = _mm256_andnot_ps(Set(-0.0f), y);
     const Type large = _mm256_cmp_ps(size, Set(kLargestReduced), _CMP_GT_OQ);

@@ -37,9 +37,15 @@ struct Case {
         (p.rows - 1) * p.x_row_stride + (p.segments - 1) * p.segment_stride + p.segment_length;
     p.x_stream_stride = reach + Between(random, 0, 9);
     p.outputs = Between(random, 0, 3) == 0 ? Between(random, 1, 3) : Between(random, 1, 150);
+    if (Between(random, 0, 2) == 0) MakeNarrow(random);
     p.y_stream_stride = p.rows * p.outputs + Between(random, 0, 7);
     p.residual_stream_stride = p.rows * p.outputs + Between(random, 0, 7);
     x = RandomValues<T>(random, p.streams * p.x_stream_stride);
+    alpha = RandomValues<T>(random, p.panels() * kPanel);
+    inverse = RandomValues<T>(random, p.panels() * kPanel);
+    const bool snake = Between(random, 0, 1) == 0;
+    p.alpha = snake ? alpha.data() : nullptr;
+    p.inverse = snake ? inverse.data() : nullptr;
     weight = RandomValues<T>(random, p.outputs * p.window());
     bias = RandomValues<T>(random, p.panels() * kPanel);
     residual = RandomValues<T>(random, p.streams * p.residual_stream_stride);
@@ -48,6 +54,20 @@ struct Case {
     p.residual = Between(random, 0, 1) == 0 ? residual.data() : nullptr;
     Pack();
     p.packed = packed.data();
+  }
+
+  // A convolution of few channels to as many, as its rows lie.
+  void MakeNarrow(std::mt19937& random) {
+    p.outputs = int64_t{1} << Between(random, 1, 3);
+    p.x_row_stride = p.outputs;
+    p.segment_length = p.outputs * Between(random, 1, 8);
+    p.segment_stride = p.segment_length + p.outputs * Between(random, 0, 5);
+    p.rows = Between(random, 1, 150);
+    const int64_t reach =
+        (p.rows - 1) * p.x_row_stride + (p.segments - 1) * p.segment_stride + p.segment_length;
+    p.x_stream_stride = reach + Between(random, 0, 9);
+    p.y_stream_stride = p.rows * p.outputs + Between(random, 0, 7);
+    p.residual_stream_stride = p.rows * p.outputs + Between(random, 0, 7);
   }
 
   void Pack() {
@@ -85,6 +105,10 @@ struct Case {
                              k / p.segment_length * p.segment_stride + k % p.segment_length;
           sum += double(x[at]) * double(weight[o * p.window() + k]);
         }
+        if (p.alpha != nullptr) {
+          const double sine = std::sin(double(p.alpha[o]) * sum);
+          sum += sine * sine * double(p.inverse[o]);
+        }
         if (p.residual != nullptr) {
           sum += residual[stream * p.residual_stream_stride + t * p.outputs + o];
         }
@@ -95,7 +119,7 @@ struct Case {
   }
 
   WindowProduct<T> p;
-  std::vector<T> x, weight, packed, bias, residual;
+  std::vector<T> x, weight, packed, bias, residual, alpha, inverse;
 };
 
 std::vector<VectorUnit> UnitsHere() {

@@ -162,7 +162,7 @@ TEST(StreamingConvTest, SnakeAndResidualGoThroughTheConvolution) {
   const at::Tensor x = Random(random, {2, 40, channels});
   const ReferenceCodec reference(store, {});
   const auto module = [&](const Streams& streams, const at::Tensor& part) {
-    return conv(streams, part, &snake, &part);
+    return conv(streams, part, {.before = &snake, .residual = &part});
   };
   ExpectStreams(random, module, layout, x, 1, EachStream(x, [&](const at::Tensor& one) {
                   return one + reference.Conv("m", reference.Snake("s", one), 3);

@@ -14,6 +14,8 @@ namespace {
 
 constexpr float kLowestTemperature = 1e-5f;  // the model's own bound, below it draws are greedy
 
+constexpr size_t kFewCandidates = 64;  // as many are sorted faster than put into buckets
+
 struct Candidate {
   float logit;
   int32_t index;
@@ -123,11 +125,28 @@ double SoftmaxSum(absl::Span<const float> row, float highest) {
   return sum;
 }
 
+// What the nucleus of a few candidates is: sorts them all.
+void KeepNucleusOfFew(float top_p, double sum, std::vector<Candidate>& candidates) {
+  std::sort(candidates.begin(), candidates.end(), Before);
+  const float highest = candidates.front().logit;
+  double weights[kFewCandidates];
+  double total = 0;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    total += weights[i] = std::exp(candidates[i].logit - highest);
+  }
+  if (sum < 0) sum = total;
+  double cumulative = weights[0];
+  size_t kept = 1;
+  while (kept < candidates.size() && (cumulative += weights[kept]) / sum <= top_p) ++kept;
+  candidates.resize(kept);
+}
+
 // Keeps, in the order of ranks, the candidates whose cumulative probability, their own included,
 // stays within top_p, and always the best. The softmax's denominator is `sum`, relative to the
 // highest logit; negative: that of the candidates. Only the few candidates around the edge are
 // sorted: the rest fall into buckets of logits that lie inside or outside as a whole.
 void KeepNucleus(float top_p, double sum, std::vector<Candidate>& candidates) {
+  if (candidates.size() <= kFewCandidates) return KeepNucleusOfFew(top_p, sum, candidates);
   constexpr int kBuckets = 1024;
   constexpr float kDepth = 30;  // exp(-30) is below what float32 sums can see
   const float highest = HighestLogit(candidates);

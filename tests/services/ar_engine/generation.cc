@@ -51,27 +51,34 @@ void ShareBlocks(std::vector<TestSequence>& sequences, int max_frames, int num_b
   }
 }
 
+void StepSequences(StepModel& model, absl::Span<TestSequence* const> sequences,
+                   absl::Span<const int> lengths, int64_t semantic_start) {
+  std::vector<SequenceChunk> chunks;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    chunks.push_back(NextChunk(*sequences[i], static_cast<size_t>(model.num_codebooks()),
+                               static_cast<size_t>(lengths[i])));
+  }
+  const absl::StatusOr<std::vector<DrawnFrame>> drawn = model.Step(chunks);
+  if (!drawn.ok()) throw std::runtime_error(drawn.status().ToString());
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    sequences[i]->computed += static_cast<int32_t>(chunks[i].token_ids.size());
+    Take((*drawn)[i], semantic_start, *sequences[i]);
+  }
+}
+
 void Generate(StepModel& model, std::vector<TestSequence>& sequences,
               const GenerationOptions& options) {
-  const size_t num_codebooks = static_cast<size_t>(model.num_codebooks());
   while (true) {
-    std::vector<SequenceChunk> chunks;
-    std::vector<size_t> owners;
+    std::vector<TestSequence*> going;
+    std::vector<int> lengths;
     for (size_t i = 0; i < sequences.size(); ++i) {
-      const TestSequence& sequence = sequences[i];
-      const bool full = static_cast<int>(sequence.frames.size()) >= options.max_frames;
-      if (sequence.ended || full) continue;
-      chunks.push_back(NextChunk(sequence, num_codebooks, static_cast<size_t>(options.chunk) + i));
-      owners.push_back(i);
+      const bool full = static_cast<int>(sequences[i].frames.size()) >= options.max_frames;
+      if (sequences[i].ended || full) continue;
+      going.push_back(&sequences[i]);
+      lengths.push_back(options.chunk + static_cast<int>(i));
     }
-    if (chunks.empty()) return;
-    const absl::StatusOr<std::vector<DrawnFrame>> drawn = model.Step(chunks);
-    if (!drawn.ok()) throw std::runtime_error(drawn.status().ToString());
-    for (size_t i = 0; i < owners.size(); ++i) {
-      TestSequence& sequence = sequences[owners[i]];
-      sequence.computed += static_cast<int32_t>(chunks[i].token_ids.size());
-      Take((*drawn)[i], options.semantic_start, sequence);
-    }
+    if (going.empty()) return;
+    StepSequences(model, going, lengths, options.semantic_start);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "services/ar_engine/frame_model.h"
 
 namespace shoal::engine {
@@ -35,6 +36,11 @@ struct GenerationOptions {
 // Throws std::runtime_error when they do not suffice.
 void ShareBlocks(std::vector<TestSequence>& sequences, int max_frames, int num_blocks,
                  uint64_t seed);
+
+// One step: sequences[i] runs its next lengths[i] positions, or as many as it has. They must
+// differ. Throws on errors of the model.
+void StepSequences(StepModel& model, absl::Span<TestSequence* const> sequences,
+                   absl::Span<const int> lengths, int64_t semantic_start);
 
 // Steps all sequences until each has ended or has max_frames frames. Throws on errors of the model.
 void Generate(StepModel& model, std::vector<TestSequence>& sequences,

@@ -91,6 +91,29 @@ checkpoint::ModelConfig SmallConfig() {
   return config;
 }
 
+checkpoint::ModelConfig RandomConfig(uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const auto between = [&](int64_t least, int64_t most) {
+    return least + static_cast<int64_t>(random() % static_cast<uint64_t>(most - least + 1));
+  };
+  checkpoint::ModelConfig config = SmallConfig();
+  for (checkpoint::TransformerConfig* part : {&config.text, &config.audio}) {
+    part->n_layer = between(1, 3);
+    part->n_local_heads = between(1, 3);
+    part->n_head = part->n_local_heads * between(1, 3);
+    part->head_dim = 2 * between(1, 36);
+    part->dim = between(10, 90);
+    part->intermediate_size = between(10, 140);
+    part->attention_qk_norm = between(0, 1) == 1;
+    part->attention_qkv_bias = between(0, 3) == 0;
+    part->attention_o_bias = between(0, 3) == 0;
+  }
+  config.text.tie_word_embeddings = between(0, 1) == 1;
+  config.text_dim = config.text.dim;
+  config.num_codebooks = between(1, 10);
+  return config;
+}
+
 RandomCheckpoint::RandomCheckpoint(const checkpoint::ModelConfig& config, RandomWeights weights) {
   std::string pattern = std::filesystem::temp_directory_path() / "shoal_random_checkpoint_XXXXXX";
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make " + pattern);

@@ -14,6 +14,9 @@ namespace shoal::engine {
 // other than dim, qk-norm in the slow decoder, a projection into the fast one.
 checkpoint::ModelConfig SmallConfig();
 
+// Any small model: head sizes, groups, widths, layers, codebooks, norms and biases drawn by seed.
+checkpoint::ModelConfig RandomConfig(uint64_t seed);
+
 // What a checkpoint holds beside its sizes.
 struct RandomWeights {
   uint64_t seed = 1;

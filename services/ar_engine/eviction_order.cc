@@ -5,6 +5,10 @@ namespace shoal::engine {
 EvictionOrder::EvictionOrder(const BlockPool* pool, int max_pinned)
     : pool_(pool), max_pinned_(max_pinned), blocks_(pool->total()) {}
 
+EvictionOrder::Rank EvictionOrder::RankOf(int32_t block) const {
+  return {blocks_[block].pinned, blocks_[block].used, block};
+}
+
 template <typename Change>
 void EvictionOrder::Update(int32_t block, Change change) {
   Unlist(block);
@@ -16,7 +20,7 @@ void EvictionOrder::List(int32_t block) {
   Block& b = blocks_[block];
   if (!b.known) return;
   if (!b.busy()) ++idle_;
-  if (!b.busy() && b.children == 0) leaves_.insert({b.pinned, b.used, block});
+  if (!b.busy() && b.children == 0) leaves_.insert(RankOf(block));
   if (b.pinned && b.pinned_children == 0) pinned_ends_.insert({b.used, block});
   if (b.lent && b.busy_children == 0) {
     b.lookout = lookout_.size();
@@ -28,7 +32,7 @@ void EvictionOrder::Unlist(int32_t block) {
   const Block& b = blocks_[block];
   if (!b.known) return;
   if (!b.busy()) --idle_;
-  if (!b.busy() && b.children == 0) leaves_.erase({b.pinned, b.used, block});
+  if (!b.busy() && b.children == 0) leaves_.erase(RankOf(block));
   if (b.pinned && b.pinned_children == 0) pinned_ends_.erase({b.used, block});
   if (b.lent && b.busy_children == 0) {
     lookout_[b.lookout] = lookout_.back();

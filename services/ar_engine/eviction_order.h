@@ -70,6 +70,10 @@ class EvictionOrder {
     bool busy() const { return lent || busy_children > 0; }
   };
 
+  // In the order in which blocks go: (pinned, used, id).
+  using Rank = std::tuple<bool, uint64_t, int32_t>;
+
+  Rank RankOf(int32_t block) const;
   // Every change of a block goes through this: it keeps the lists below true.
   template <typename Change>
   void Update(int32_t block, Change change);
@@ -83,8 +87,7 @@ class EvictionOrder {
   std::vector<Block> blocks_;  // by id
   uint64_t now_ = 0;
   int idle_ = 0, pinned_ = 0;
-  // Idle blocks without children: (pinned, used, id).
-  std::set<std::tuple<bool, uint64_t, int32_t>> leaves_;
+  std::set<Rank> leaves_;                               // idle ones without children
   std::set<std::pair<uint64_t, int32_t>> pinned_ends_;  // pinned ones without pinned children
   std::vector<int32_t> lookout_;                        // lent ones without busy children
 };

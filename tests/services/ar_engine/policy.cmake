@@ -4,6 +4,10 @@ shoal_test(sampler_golden_test SOURCES sampler_golden_test.cc
   DEPS ar_engine_policy test_support LABELS golden)
 shoal_library(ar_engine_policy_testing DIR tests/services/ar_engine DEPS ar_engine_policy)
 shoal_test(prefix_cache_test SOURCES prefix_cache_test.cc DEPS ar_engine_policy LABELS engine unit)
+shoal_library(prefix_workload DIR tests/services/ar_engine
+  SOURCES prefix_model.cc prefix_workload.cc DEPS ar_engine_policy absl::span absl::strings)
+shoal_test(prefix_property_test SOURCES prefix_property_test.cc DEPS prefix_workload
+  LABELS engine unit)
 foreach(name block_pool_test scheduler_test engine_test)
   shoal_test(${name} SOURCES ${name}.cc DEPS ar_engine_policy_testing LABELS unit)
 endforeach()

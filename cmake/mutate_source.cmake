@@ -1,0 +1,16 @@
+# Run by Mutation.cmake: writes SOURCE to OUTPUT with the text in the file REPLACE, which must stand
+# there exactly once, replaced by the text in the file WITH.
+file(READ ${SOURCE} source)
+file(READ ${REPLACE} replace)
+file(READ ${WITH} with)
+string(FIND "${source}" "${replace}" first)
+string(FIND "${source}" "${replace}" last REVERSE)
+if(first EQUAL -1)
+  message(FATAL_ERROR "${SOURCE} does not hold the text to replace:\n${replace}")
+elseif(NOT first EQUAL last)
+  message(FATAL_ERROR "${SOURCE} holds the text to replace more than once:\n${replace}")
+elseif(replace STREQUAL with)
+  message(FATAL_ERROR "the text to replace and its replacement are the same:\n${replace}")
+endif()
+string(REPLACE "${replace}" "${with}" mutated "${source}")
+file(WRITE ${OUTPUT} "${mutated}")

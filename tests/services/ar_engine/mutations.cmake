@@ -1,0 +1,66 @@
+# Faults that the tests of the engine's policy have to find, see cmake/Mutation.cmake.
+
+# In the prefix cache. Any of them would let a stream hear another one's voice, or lose its KV.
+
+set(cache LABELS engine SOURCE services/ar_engine/prefix_cache.cc TEST prefix_cache_test)
+set(order LABELS engine SOURCE services/ar_engine/eviction_order.cc TEST prefix_property_test)
+
+shoal_mutation_test(mutation_prefix_key_without_the_last_codebook ${cache}
+  REPLACE "key_.insert(key_.end(), rows.begin(), rows.end());"
+  WITH "for (size_t i = 1; i <= rows.size(); ++i) key_.push_back(i % num_codebooks_ ? rows[i - 1] : 0);")
+shoal_mutation_test(mutation_prefix_key_without_codes ${cache}
+  REPLACE "key_.insert(key_.end(), rows.begin(), rows.end());"
+  WITH "key_.push_back(rows.empty());")
+shoal_mutation_test(mutation_prefix_hashes_compared_only ${cache}
+  REPLACE "nodes_[block].key != key_"
+  WITH "nodes_[block].hash != hash_")
+shoal_mutation_test(mutation_prefix_match_of_a_partial_block ${cache}
+  REPLACE "i < limit / kBlockPositions"
+  WITH "i < (limit + kBlockPositions - 1) / kBlockPositions && token_ids.size() >= (i + 1u) * kBlockPositions")
+shoal_mutation_test(mutation_prefix_match_is_no_use ${cache}
+  REPLACE "order_.Use(block);\n    order_.Lend(block);"
+  WITH "order_.Lend(block);")
+shoal_mutation_test(mutation_prefix_insert_lends_nothing LABELS engine
+  SOURCE services/ar_engine/prefix_cache.cc TEST prefix_property_test
+  REPLACE "order_.Lend(block.id());"
+  WITH "")
+shoal_mutation_test(mutation_prefix_pin_of_a_partial_block ${cache}
+  REPLACE "if (pinned / kBlockPositions > i)"
+  WITH "if (pinned > i * kBlockPositions)")
+shoal_mutation_test(mutation_prefix_shared_blocks_go ${order}
+  REPLACE "pool_->references(lookout_[i]) > 1"
+  WITH "pool_->references(lookout_[i]) > 2")
+shoal_mutation_test(mutation_prefix_what_stands_before_shared_blocks_goes ${order}
+  REPLACE "b.busy_children += change;"
+  WITH "b.busy_children += 0 * change;")
+shoal_mutation_test(mutation_prefix_pinned_go_first ${order}
+  REPLACE "{blocks_[block].pinned, "
+  WITH "{!blocks_[block].pinned, ")
+shoal_mutation_test(mutation_prefix_most_recently_used_goes_first ${order}
+  REPLACE "blocks_[block].used, block}"
+  WITH "~blocks_[block].used, block}")
+shoal_mutation_test(mutation_prefix_pins_without_bound ${order}
+  REPLACE "pinned_ > max_pinned_"
+  WITH "pinned_ > max_pinned_ + 1")
+
+# The machinery itself: what is no fault found does not pass for one.
+add_test(NAME mutation_a_passing_test_is_no_catch
+  COMMAND ${CMAKE_SOURCE_DIR}/cmake/expect_caught $<TARGET_FILE:prefix_cache_test>)
+add_test(NAME mutation_a_crash_is_no_catch
+  COMMAND ${CMAKE_SOURCE_DIR}/cmake/expect_caught sh -c "echo 1 FAILED TEST; kill -ABRT $$")
+add_test(NAME mutation_an_early_end_is_no_catch
+  COMMAND ${CMAKE_SOURCE_DIR}/cmake/expect_caught sh -c "echo 1 FAILED TEST and more; exit 1")
+set(text ${CMAKE_CURRENT_BINARY_DIR}/mutations/text)
+file(CONFIGURE OUTPUT ${text}/absent.txt CONTENT "stands nowhere" @ONLY)
+file(CONFIGURE OUTPUT ${text}/twice.txt CONTENT "namespace" @ONLY)
+foreach(text_is absent twice)
+  add_test(NAME mutation_of_text_that_is_${text_is}
+    COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR}/services/ar_engine/prefix_cache.cc
+            -DREPLACE=${text}/${text_is}.txt -DWITH=${text}/absent.txt
+            -DOUTPUT=${text}/mutated.cc -P ${CMAKE_SOURCE_DIR}/cmake/mutate_source.cmake)
+endforeach()
+set_tests_properties(mutation_a_passing_test_is_no_catch mutation_a_crash_is_no_catch
+  mutation_an_early_end_is_no_catch PROPERTIES
+  LABELS "engine;mutation" PASS_REGULAR_EXPRESSION "the fault was not found by an assertion")
+set_tests_properties(mutation_of_text_that_is_absent mutation_of_text_that_is_twice PROPERTIES
+  LABELS "engine;mutation" PASS_REGULAR_EXPRESSION "text[ \n]+to[ \n]+replace")

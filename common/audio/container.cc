@@ -22,7 +22,7 @@ absl::Status CutShort(absl::string_view what, size_t declared, size_t present) {
                                                  declared, " bytes, ", present, " are there"));
 }
 
-absl::Status CheckWavFormat(absl::string_view chunk) {
+absl::Status CheckWavFormat(absl::string_view chunk, ContainerFacts* facts) {
   if (chunk.size() < 16) {
     return absl::InvalidArgumentError("the WAV file's fmt chunk is shorter than 16 bytes");
   }
@@ -35,11 +35,16 @@ absl::Status CheckWavFormat(absl::string_view chunk) {
         absl::StrCat("the WAV file's format tag is ", tag,
                      "; expected PCM (1), float (3), A-law (6) or mu-law (7)"));
   }
+  facts->channels = LittleEndian(chunk, 2, 2);
+  facts->sample_rate = LittleEndian(chunk, 4, 4);
+  if (facts->channels == 0 || facts->sample_rate == 0) {
+    return absl::InvalidArgumentError("the WAV file's fmt chunk says 0 channels or 0 Hz");
+  }
   return absl::OkStatus();
 }
 
 // Every chunk up to the end is looked at: a reader keeps note of each.
-absl::Status CheckWav(absl::string_view file) {
+absl::Status CheckWav(absl::string_view file, ContainerFacts* facts) {
   // Programs that write to a pipe cannot know the size and leave one of these.
   constexpr uint32_t kLeastStreamedSize = 0x7ffff000;
   constexpr int kMaxChunks = 256;
@@ -64,7 +69,7 @@ absl::Status CheckWav(absl::string_view file) {
     }
     if (id == "fmt ") {
       if (size > present) break;
-      if (absl::Status status = CheckWavFormat(file.substr(at + 8, size)); !status.ok()) {
+      if (absl::Status status = CheckWavFormat(file.substr(at + 8, size), facts); !status.ok()) {
         return status;
       }
       format_seen = true;
@@ -77,6 +82,26 @@ absl::Status CheckWav(absl::string_view file) {
       "the WAV file is cut short: it ends before a data chunk was found");
 }
 
+// The first metadata block is STREAMINFO.
+absl::Status CheckFlac(absl::string_view file, ContainerFacts* facts) {
+  constexpr size_t kHeader = 8, kStreamInfo = 34;
+  if (file.size() < kHeader + kStreamInfo) {
+    return absl::InvalidArgumentError("the file is cut short: it ends within the FLAC header");
+  }
+  const absl::string_view info = file.substr(kHeader, kStreamInfo);
+  if ((file[4] & 0x7f) != 0 || file.substr(5, 3) != absl::string_view("\0\0\x22", 3)) {
+    return absl::InvalidArgumentError("the FLAC file does not begin with STREAMINFO");
+  }
+  // From byte 10: 20 bits of rate, 3 of channels less one, 5 of width, 36 of samples.
+  uint64_t bits = 0;
+  for (size_t i = 10; i < 18; ++i) bits = bits << 8 | static_cast<uint8_t>(info[i]);
+  facts->sample_rate = static_cast<int64_t>(bits >> 44);
+  facts->channels = static_cast<int64_t>(bits >> 41 & 7) + 1;
+  facts->frames = static_cast<int64_t>(bits & ((uint64_t{1} << 36) - 1));
+  if (facts->sample_rate == 0) return absl::InvalidArgumentError("the FLAC file says 0 Hz");
+  return absl::OkStatus();
+}
+
 bool IsMp3(absl::string_view file) {
   if (absl::StartsWith(file, "ID3")) return true;
   if (file.size() < 4) return false;
@@ -86,19 +111,29 @@ bool IsMp3(absl::string_view file) {
 
 }  // namespace
 
-absl::StatusOr<Container> InspectContainer(absl::string_view file) {
+absl::StatusOr<ContainerFacts> InspectContainer(absl::string_view file) {
+  ContainerFacts facts;
+  absl::Status status;
   if (absl::StartsWith(file, "RIFF") && file.size() >= 12 && file.substr(8, 4) == "WAVE") {
-    if (absl::Status status = CheckWav(file); !status.ok()) return status;
-    return Container::kWav;
+    facts.kind = Container::kWav;
+    status = CheckWav(file, &facts);
+  } else if (absl::StartsWith(file, "fLaC")) {
+    facts.kind = Container::kFlac;
+    status = CheckFlac(file, &facts);
+  } else if (absl::StartsWith(file, "OggS")) {
+    facts.kind = Container::kOgg;
+    const absl::StatusOr<OggFacts> stream = CheckOgg(file);
+    if (!stream.ok()) return stream.status();
+    facts.channels = stream->channels;
+    facts.sample_rate = stream->sample_rate;
+  } else if (IsMp3(file)) {
+    facts.kind = Container::kMp3;
+  } else {
+    status = absl::InvalidArgumentError(
+        "not an audio file this server reads: expected WAV, FLAC, OGG or MP3");
   }
-  if (absl::StartsWith(file, "fLaC")) return Container::kFlac;
-  if (absl::StartsWith(file, "OggS")) {
-    if (absl::Status status = CheckOgg(file); !status.ok()) return status;
-    return Container::kOgg;
-  }
-  if (IsMp3(file)) return Container::kMp3;
-  return absl::InvalidArgumentError(
-      "not an audio file this server reads: expected WAV, FLAC, OGG or MP3");
+  if (!status.ok()) return status;
+  return facts;
 }
 
 }  // namespace shoal::audio

@@ -16,7 +16,8 @@ namespace {
 constexpr size_t kHeaderBytes = 27;
 constexpr size_t kChecksumAt = 22;
 constexpr uint8_t kContinued = 1, kFirst = 2;
-constexpr size_t kHeaderPackets = 3;  // of Vorbis; Opus has two
+constexpr size_t kHeaderPackets = 3;   // of Vorbis; Opus has two
+constexpr size_t kOpusHeadBytes = 19;  // at least
 
 struct Page {
   uint8_t flags = 0;
@@ -103,10 +104,15 @@ class HeaderPackets {
     }
   }
 
-  absl::Status Check() const {
+  absl::StatusOr<OggFacts> Check() const {
     const absl::string_view first = packets_.empty() ? absl::string_view() : packets_[0];
-    if (absl::StartsWith(first, "OpusHead")) return absl::OkStatus();
-    if (IsVorbisIdentification(first)) return CheckVorbisHeaders(packets_);
+    if (absl::StartsWith(first, "OpusHead") && first.size() >= kOpusHeadBytes) {
+      return OggFacts{static_cast<uint8_t>(first[9]), 0};
+    }
+    if (IsVorbisIdentification(first)) {
+      if (absl::Status status = CheckVorbisHeaders(packets_); !status.ok()) return status;
+      return OggFacts{static_cast<uint8_t>(first[11]), LittleEndian(first, 12)};
+    }
     return absl::InvalidArgumentError("the OGG file holds no stream of Vorbis or Opus");
   }
 
@@ -117,7 +123,7 @@ class HeaderPackets {
 
 }  // namespace
 
-absl::Status CheckOgg(absl::string_view file) {
+absl::StatusOr<OggFacts> CheckOgg(absl::string_view file) {
   HeaderPackets headers;
   uint32_t serial = 0, sequence = 0;
   for (size_t at = 0; at < file.size();) {

@@ -1,6 +1,7 @@
 #include "common/audio/recording.h"
 
 #include <sndfile.h>
+#include <soxr.h>
 
 #include <algorithm>
 #include <cmath>
@@ -59,6 +60,28 @@ absl::Status TooLong(double max_seconds) {
       absl::StrCat("the recording is longer than the limit of ", max_seconds, " s"));
 }
 
+absl::Status CheckLimits(int64_t channels, int64_t sample_rate, const RecordingLimits& limits) {
+  if (channels < 1 || channels > limits.max_channels) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the recording has ", channels, " channels; expected 1 to ", limits.max_channels));
+  }
+  if (sample_rate < limits.min_sample_rate || sample_rate > limits.max_sample_rate) {
+    return absl::InvalidArgumentError(absl::StrCat("the recording's sample rate is ", sample_rate,
+                                                   " Hz; expected ", limits.min_sample_rate, " to ",
+                                                   limits.max_sample_rate));
+  }
+  return absl::OkStatus();
+}
+
+// Of what the header claims, before a decoder sees it: one of 255 channels would be dear to open.
+absl::Status CheckClaims(const ContainerFacts& facts, const RecordingLimits& limits) {
+  const int64_t channels = facts.channels == 0 ? 1 : facts.channels;
+  const int64_t rate = facts.sample_rate == 0 ? limits.min_sample_rate : facts.sample_rate;
+  if (absl::Status status = CheckLimits(channels, rate, limits); !status.ok()) return status;
+  const double seconds = static_cast<double>(facts.frames) / static_cast<double>(rate);
+  return seconds > limits.max_seconds ? TooLong(limits.max_seconds) : absl::OkStatus();
+}
+
 absl::Status CheckFormat(const SF_INFO& info, const RecordingLimits& limits) {
   switch (info.format & SF_FORMAT_TYPEMASK) {
     case SF_FORMAT_WAV:
@@ -66,33 +89,37 @@ absl::Status CheckFormat(const SF_INFO& info, const RecordingLimits& limits) {
     case SF_FORMAT_FLAC:
     case SF_FORMAT_OGG:
     case SF_FORMAT_MPEG:
-      break;
+      return CheckLimits(info.channels, info.samplerate, limits);
     default:
       return absl::InvalidArgumentError(
           "not an audio file this server reads: expected WAV, FLAC, OGG or MP3");
   }
-  if (info.channels < 1 || info.channels > limits.max_channels) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the recording has ", info.channels, " channels; expected 1 to ", limits.max_channels));
-  }
-  if (info.samplerate < limits.min_sample_rate || info.samplerate > limits.max_sample_rate) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the recording's sample rate is ", info.samplerate, " Hz; expected ",
-                     limits.min_sample_rate, " to ", limits.max_sample_rate));
-  }
-  return absl::OkStatus();
 }
 
-// `mono` gets one sample a frame. False when a sample is not finite.
-bool MixDown(absl::Span<const float> frames, int channels, absl::Span<float> mono) {
-  bool finite = true;
+// Anything beyond full scale is a fault, but decoders of lossy formats overshoot by some. What is
+// far beyond it has another scale, and no voice can be heard in it.
+constexpr float kLoudest = 16;
+
+absl::Status CheckSamples(absl::Span<const float> samples) {
+  float loudest = 0;
+  for (const float sample : samples) {
+    if (!std::isfinite(sample)) {
+      return absl::InvalidArgumentError("the recording holds samples that are not finite numbers");
+    }
+    loudest = std::max(loudest, std::abs(sample));
+  }
+  if (loudest <= kLoudest) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the recording's samples reach ", loudest,
+                                                 " times full scale; expected at most ", kLoudest));
+}
+
+// `mono` gets one sample a frame.
+void MixDown(absl::Span<const float> frames, int channels, absl::Span<float> mono) {
   for (size_t i = 0; i < mono.size(); ++i) {
     float sum = 0;
     for (int c = 0; c < channels; ++c) sum += frames[i * channels + c];
     mono[i] = sum / static_cast<float>(channels);
-    finite = finite && std::isfinite(mono[i]);
   }
-  return finite;
 }
 
 absl::StatusOr<Recording> ReadAll(SNDFILE* file, const SF_INFO& info, double max_seconds) {
@@ -111,9 +138,8 @@ absl::StatusOr<Recording> ReadAll(SNDFILE* file, const SF_INFO& info, double max
     samples.resize(before + static_cast<size_t>(got));
     const absl::Span<const float> frames(block.data(), static_cast<size_t>(got * info.channels));
     const absl::Span<float> mono = absl::MakeSpan(samples).subspan(before);
-    if (!MixDown(frames, info.channels, mono)) {
-      return absl::InvalidArgumentError("the recording holds samples that are not finite numbers");
-    }
+    if (absl::Status status = CheckSamples(frames); !status.ok()) return status;
+    MixDown(frames, info.channels, mono);
     meter.Add(frames, mono);
   }
   recording.level = meter.Measure();
@@ -131,8 +157,9 @@ absl::StatusOr<Recording> DecodeRecording(absl::string_view file, const Recordin
     return absl::InvalidArgumentError(
         absl::StrCat("the recording has ", file.size(), " bytes; the limit is ", limits.max_bytes));
   }
-  const absl::StatusOr<Container> container = InspectContainer(file);
-  if (!container.ok()) return container.status();
+  const absl::StatusOr<ContainerFacts> claims = InspectContainer(file);
+  if (!claims.ok()) return claims.status();
+  if (absl::Status status = CheckClaims(*claims, limits); !status.ok()) return status;
 
   MemoryFile memory{file};
   SF_VIRTUAL_IO calls = MemoryFileCalls();
@@ -151,12 +178,18 @@ absl::StatusOr<Recording> DecodeRecording(absl::string_view file, const Recordin
   }
   // A FLAC file says how many samples it has; the others are cut short where their container is.
   const auto found = static_cast<sf_count_t>(recording->samples.size());
-  if (*container == Container::kFlac && info.frames > found && info.frames != SF_COUNT_MAX) {
+  if (claims->kind == Container::kFlac && info.frames > found && info.frames != SF_COUNT_MAX) {
     return absl::InvalidArgumentError(absl::StrCat("the file is cut short or damaged: it declares ",
                                                    info.frames, " samples, ", found,
                                                    " can be decoded"));
   }
   return recording;
+}
+
+std::string DecodingVersion() {
+  // To be raised by whoever changes what this folder makes of a file.
+  constexpr int kVersion = 1;
+  return absl::StrCat("shoal ", kVersion, ", ", sf_version_string(), ", ", soxr_version());
 }
 
 }  // namespace shoal::audio

@@ -4,6 +4,7 @@
 #define SHOAL_COMMON_AUDIO_RECORDING_H_
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -33,6 +34,10 @@ struct Recording {
 // the samples of `max_seconds`, plus what a decoder needs for one block, whatever the file claims:
 // decoding stops at the limit. An MP3 stream has no declared length, so a cut one is a shorter one.
 absl::StatusOr<Recording> DecodeRecording(absl::string_view file, const RecordingLimits& limits);
+
+// Changes when the samples that a file becomes, here and in Resample, may have changed: for keeping
+// what was made of them.
+std::string DecodingVersion();
 
 }  // namespace shoal::audio
 

@@ -2,10 +2,12 @@
 
 #include <sndfile.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <numbers>
 #include <stdexcept>
+#include <utility>
 
 namespace shoal::testing {
 namespace {
@@ -46,28 +48,64 @@ SF_VIRTUAL_IO MemoryFileCalls() {
   return calls;
 }
 
+// libsndfile 1.2.0 overflows its stack on long writes to Vorbis and Opus files.
+constexpr size_t kBlockFrames = 1024;
+
+class Writer {
+ public:
+  Writer(int format, int channels, int sample_rate, MemoryFile* memory) : channels_(channels) {
+    SF_VIRTUAL_IO calls = MemoryFileCalls();
+    SF_INFO info = {};
+    info.format = format;
+    info.channels = channels;
+    info.samplerate = sample_rate;
+    file_ = sf_open_virtual(&calls, SFM_WRITE, &info, memory);
+    if (file_ == nullptr) throw std::runtime_error(sf_strerror(nullptr));
+  }
+  ~Writer() { Close(); }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  // At most kBlockFrames frames of all channels.
+  void Write(absl::Span<const float> frames) {
+    const auto count = static_cast<sf_count_t>(frames.size() / channels_);
+    if (sf_writef_float(file_, frames.data(), count) != count) {
+      throw std::runtime_error(sf_strerror(file_));
+    }
+  }
+  void Close() {
+    if (file_ != nullptr) sf_close(std::exchange(file_, nullptr));
+  }
+
+ private:
+  int channels_;
+  SNDFILE* file_ = nullptr;
+};
+
 }  // namespace
 
 std::string MakeRecording(int format, int channels, int sample_rate,
                           absl::Span<const float> frames) {
   MemoryFile memory;
-  SF_VIRTUAL_IO calls = MemoryFileCalls();
-  SF_INFO info = {};
-  info.format = format;
-  info.channels = channels;
-  info.samplerate = sample_rate;
-  SNDFILE* file = sf_open_virtual(&calls, SFM_WRITE, &info, &memory);
-  if (file == nullptr) throw std::runtime_error(sf_strerror(nullptr));
-  // libsndfile 1.2.0 overflows its stack on long writes to Vorbis and Opus files.
-  constexpr size_t kBlockFrames = 1024;
+  Writer writer(format, channels, sample_rate, &memory);
   for (size_t at = 0; at < frames.size(); at += kBlockFrames * channels) {
-    const absl::Span<const float> block = frames.subspan(at, kBlockFrames * channels);
-    const auto count = static_cast<sf_count_t>(block.size() / channels);
-    if (sf_writef_float(file, block.data(), count) != count) {
-      throw std::runtime_error(sf_strerror(file));
-    }
+    writer.Write(frames.subspan(at, kBlockFrames * channels));
   }
-  sf_close(file);
+  writer.Close();
+  return memory.bytes;
+}
+
+std::string MakeSilence(int format, int channels, int sample_rate, double seconds) {
+  MemoryFile memory;
+  Writer writer(format, channels, sample_rate, &memory);
+  const std::vector<float> zeros(kBlockFrames * channels, 0.0f);
+  auto left = static_cast<size_t>(seconds * sample_rate);
+  while (left > 0) {
+    const size_t count = std::min(left, kBlockFrames);
+    writer.Write(absl::MakeConstSpan(zeros).first(count * channels));
+    left -= count;
+  }
+  writer.Close();
   return memory.bytes;
 }
 

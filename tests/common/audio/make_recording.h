@@ -13,6 +13,9 @@ namespace shoal::testing {
 std::string MakeRecording(int format, int channels, int sample_rate,
                           absl::Span<const float> frames);
 
+// Zeros, which are never in memory as samples.
+std::string MakeSilence(int format, int channels, int sample_rate, double seconds);
+
 // A 220 Hz tone with overtones, peak about 0.5; every channel has the same.
 std::vector<float> Tone(double seconds, int sample_rate, int channels = 1);
 

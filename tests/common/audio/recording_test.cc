@@ -181,6 +181,14 @@ TEST(Recording, SamplesThatAreNotFiniteAreRefused) {
   }
 }
 
+TEST(Recording, SamplesOfAnotherScaleAreRefused) {
+  const int format = SF_FORMAT_WAV | SF_FORMAT_FLOAT;
+  EXPECT_THAT(ErrorOf(MakeRecording(format, 1, kRate, {0.0f, -20000.0f})),
+              HasSubstr("reach 20000 times full scale"));
+  // Somewhat beyond full scale is clipped, but a voice.
+  EXPECT_TRUE(DecodeRecording(MakeRecording(format, 1, kRate, {0.0f, -3.0f}), {}).ok());
+}
+
 // Silence shrinks to almost nothing: an hour of it must not cost the memory of an hour.
 TEST(Recording, ABombIsStoppedAtTheLimit) {
   constexpr int kHighRate = 48000;
@@ -224,11 +232,13 @@ TEST(Recording, AWavOfManyChunksIsRefused) {
 // A header may claim any number of samples; what is there decides.
 TEST(Recording, AFalseClaimOfLengthCostsNothing) {
   std::string flac = MakeRecording(SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 1, kRate, Tone(0.2, kRate));
+  const size_t before = PeakResidentBytes();
   // STREAMINFO's 36-bit count of samples: the low half of byte 21, then bytes 22 to 25.
+  flac[24] = static_cast<char>(0xff);
+  EXPECT_THAT(ErrorOf(flac), HasSubstr("cut short or damaged"));
   flac[21] = static_cast<char>(flac[21] | 0x0f);
   for (int i = 22; i < 26; ++i) flac[i] = static_cast<char>(0xff);
-  const size_t before = PeakResidentBytes();
-  EXPECT_THAT(ErrorOf(flac), HasSubstr("cut short or damaged"));
+  EXPECT_THAT(ErrorOf(flac), HasSubstr("limit of 60 s"));
   EXPECT_LT(PeakResidentBytes() - before, 32u << 20);
 }
 

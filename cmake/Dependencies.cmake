@@ -15,6 +15,7 @@ pkg_check_modules(Soxr REQUIRED IMPORTED_TARGET soxr)
 pkg_check_modules(Pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(Icu REQUIRED IMPORTED_TARGET icu-uc)
 pkg_check_modules(Sodium REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(Sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(Zlib REQUIRED IMPORTED_TARGET zlib)
 
 if(NOT SHOAL_TORCH)

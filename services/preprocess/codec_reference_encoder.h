@@ -4,6 +4,7 @@
 #define SHOAL_SERVICES_PREPROCESS_CODEC_REFERENCE_ENCODER_H_
 
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "common/checkpoint/checkpoint.h"
@@ -17,19 +18,23 @@ namespace shoal::preprocess {
 
 class CodecReferenceEncoder final : public ReferenceEncoder {
  public:
-  // REQUIRES: the checkpoint was opened with its codec. `threads` serve one recording.
+  // REQUIRES: the checkpoint was opened with its codec. `fingerprint`: of the codec's tensors.
+  // `threads` serve one recording.
   static absl::StatusOr<std::unique_ptr<CodecReferenceEncoder>> Load(
-      const checkpoint::Checkpoint& checkpoint, int threads);
+      const checkpoint::Checkpoint& checkpoint, const std::string& fingerprint, int threads);
 
   ~CodecReferenceEncoder() override;
 
   int sample_rate() const override;
-  absl::StatusOr<Codes> Encode(absl::Span<const float> samples) const override;
+  int num_codebooks() const override;
+  std::string identity() const override { return identity_; }
+  absl::StatusOr<Codes> Encode(absl::Span<const float> samples, Watch watch) const override;
 
  private:
-  explicit CodecReferenceEncoder(std::unique_ptr<const codec::DacEncoder> encoder);
+  CodecReferenceEncoder(std::unique_ptr<const codec::DacEncoder> encoder, std::string identity);
 
   std::unique_ptr<const codec::DacEncoder> encoder_;
+  std::string identity_;
 };
 
 }  // namespace shoal::preprocess

@@ -1,11 +1,18 @@
+# Uploaded recordings as codes, kept in memory and on disk. No torch: a recording's encoder comes in
+# through reference_encoder.h.
+shoal_library(preprocess_references DIR services/preprocess
+  SOURCES encoded_reference.cc reference_metrics.cc reference_store.cc
+          sqlite_file.cc
+  DEPS audio service proto_rpc gRPC::grpc++ PkgConfig::Sodium PkgConfig::Sqlite absl::any_invocable)
+
 # The front: everything between a client's call and the stages. No torch, so it runs under
-# sanitizers; a recording's encoder comes in through reference_encoder.h.
+# sanitizers.
 shoal_library(preprocess_front DIR services/preprocess
-  SOURCES audio_encoder.cc conversation.cc errors.cc front_flags.cc front_loop.cc front_metrics.cc front_server.cc
-          outbox.cc reference_cache.cc request_check.cc request_parser.cc routed_stream.cc session.cc
+  SOURCES audio_encoder.cc conversation.cc front_flags.cc front_loop.cc front_metrics.cc front_server.cc
+          outbox.cc request_check.cc request_parser.cc routed_stream.cc session.cc
           session_report.cc session_table.cc stage_peers.cc stream_router.cc streaming_call.cc
-          text_queue.cc tts_service.cc turn_audio.cc whole_file_call.cc worker_pool.cc
-  DEPS preprocess_text audio service transport proto_tts proto_pipeline proto_rpc
+          text_queue.cc tts_service.cc turn_audio.cc whole_file_call.cc
+  DEPS preprocess_references preprocess_text audio service transport proto_tts proto_pipeline proto_rpc
        gRPC::grpc++ gRPC::grpc++_reflection PkgConfig::Sodium absl::any_invocable)
 
 if(SHOAL_TORCH)

@@ -51,6 +51,9 @@ void AddWorkFlags(service::FlagSet& set, FrontFlags* flags) {
           "recordings that may wait to be encoded");
   set.Add("reference-cache-bytes", &front.reference_cache_bytes,
           "memory for the codes of recordings seen before");
+  set.Add("reference-cache-dir", &front.reference_cache_dir,
+          "folder that keeps them over restarts; processes may share it; empty: memory only");
+  set.Add("reference-cache-mb", &front.reference_cache_mb, "size of that folder, in MiB");
   set.Add("text-workers", &front.text_workers, "threads that lay out prompts");
   set.Add("threads", &flags->threads, "threads that encode one recording");
 }
@@ -90,6 +93,7 @@ absl::Status FinishFrontFlags(FrontFlags* flags) {
       {"stage-silence", absl::ToDoubleSeconds(front.router.stage_silence)},
       {"reference-workers", front.reference_workers},
       {"max-waiting-references", front.max_waiting_references},
+      {"reference-cache-mb", static_cast<double>(front.reference_cache_mb)},
       {"text-workers", front.text_workers},
       {"threads", flags->threads},
   };

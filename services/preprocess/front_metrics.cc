@@ -62,13 +62,6 @@ FrontMetrics::FrontMetrics(service::Metrics* metrics)
       streams_continuous(metrics->Counter("shoal_streams_continuous_total",
                                           "Calls whose audio always came before it was due")),
       requests_running(metrics->Gauge("shoal_requests_running", "Calls that are open")),
-      reference_encode_seconds(metrics->Histogram("shoal_reference_encode_seconds",
-                                                  "Decoding and encoding one uploaded recording",
-                                                  service::LatencyBuckets())),
-      voice_cache_hits(metrics->Counter("shoal_voice_cache_hits_total",
-                                        "Recordings whose codes were there already")),
-      voice_cache_misses(
-          metrics->Counter("shoal_voice_cache_misses_total", "Recordings that had to be encoded")),
       stage_messages_unexpected(metrics->Counter(
           "shoal_stage_messages_unexpected_total",
           "Messages of stages dropped: an unknown stream, a repeat, an older turn or attempt")),

@@ -25,9 +25,6 @@ class FrontMetrics {
   prometheus::Counter& audio_underrun_seconds;
   prometheus::Counter& streams_continuous;
   prometheus::Gauge& requests_running;
-  prometheus::Histogram& reference_encode_seconds;
-  prometheus::Counter& voice_cache_hits;
-  prometheus::Counter& voice_cache_misses;
   prometheus::Counter& stage_messages_unexpected;
 
  private:

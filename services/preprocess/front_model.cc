@@ -64,7 +64,7 @@ absl::StatusOr<FrontModel> LoadFrontModel(const std::string& directory, int thre
   if (!builder.ok()) return builder.status();
   model.builder = std::make_unique<const PromptBuilder>(*std::move(builder));
   absl::StatusOr<std::unique_ptr<CodecReferenceEncoder>> encoder =
-      CodecReferenceEncoder::Load(*checkpoint, threads);
+      CodecReferenceEncoder::Load(*checkpoint, fingerprint->codec, threads);
   if (!encoder.ok()) return encoder.status();
   model.encoder = *std::move(encoder);
   return model;

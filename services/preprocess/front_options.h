@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "absl/time/time.h"
 
@@ -47,7 +48,9 @@ struct FrontOptions {
 
   int reference_workers = 1;
   int max_waiting_references = 64;           // recordings waiting for a worker
-  int64_t reference_cache_bytes = 64 << 20;  // codes of recordings seen before
+  int64_t reference_cache_bytes = 64 << 20;  // codes of recordings seen before, in memory
+  std::string reference_cache_dir;           // and on disk; empty: none
+  int64_t reference_cache_mb = 256;          // on disk
   int text_workers = 1;
 };
 

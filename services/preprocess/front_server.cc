@@ -23,6 +23,8 @@ ReferenceCache::Options CacheOptions(const FrontOptions& options) {
   cache.max_bytes = static_cast<size_t>(options.reference_cache_bytes);
   cache.workers = options.reference_workers;
   cache.max_waiting = static_cast<size_t>(options.max_waiting_references);
+  cache.folder = options.reference_cache_dir;
+  cache.max_disk_bytes = options.reference_cache_mb << 20;
   return cache;
 }
 
@@ -33,11 +35,10 @@ int Milliseconds(absl::Duration duration) {
 }  // namespace
 
 FrontServer::FrontServer(const Options& options, const PromptBuilder* builder,
-                         const ReferenceEncoder* encoder, service::Metrics* metrics)
+                         std::unique_ptr<ReferenceCache> references, service::Metrics* metrics)
     : metrics_(metrics),
       router_(options.front.router, &loop_, &metrics_),
-      references_(
-          std::make_unique<ReferenceCache>(CacheOptions(options.front), encoder, &metrics_)),
+      references_(std::move(references)),
       // A session has one turn laid out at a time.
       text_workers_(std::make_unique<WorkerPool>(options.front.text_workers,
                                                  static_cast<size_t>(options.front.max_streams))),
@@ -57,7 +58,14 @@ absl::StatusOr<std::unique_ptr<FrontServer>> FrontServer::Start(const Options& o
                                                                 const ReferenceEncoder* encoder,
                                                                 service::Metrics* metrics) {
   if (sodium_init() < 0) return absl::InternalError("libsodium cannot be initialised");
-  std::unique_ptr<FrontServer> server(new FrontServer(options, builder, encoder, metrics));
+  absl::StatusOr<std::unique_ptr<ReferenceCache>> references =
+      ReferenceCache::Create(CacheOptions(options.front), encoder, metrics);
+  if (!references.ok()) {
+    return absl::Status(references.status().code(),
+                        absl::StrCat("--reference-cache-dir: ", references.status().message()));
+  }
+  std::unique_ptr<FrontServer> server(
+      new FrontServer(options, builder, *std::move(references), metrics));
   if (absl::Status status = server->StartGrpc(options); !status.ok()) return status;
   if (absl::Status status = server->StartChannel(options.channel); !status.ok()) return status;
   transport::PublishChannelMetrics(*server->channel_, metrics);

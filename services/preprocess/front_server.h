@@ -58,8 +58,8 @@ class FrontServer {
   const transport::Channel& channel() const { return *channel_; }
 
  private:
-  FrontServer(const Options& options, const PromptBuilder* builder, const ReferenceEncoder* encoder,
-              service::Metrics* metrics);
+  FrontServer(const Options& options, const PromptBuilder* builder,
+              std::unique_ptr<ReferenceCache> references, service::Metrics* metrics);
 
   absl::Status StartChannel(transport::Channel::Options options);
   absl::Status StartGrpc(const Options& options);

@@ -3,8 +3,10 @@
 #define SHOAL_SERVICES_PREPROCESS_REFERENCE_ENCODER_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 
@@ -18,12 +20,20 @@ struct Codes {
 // Any number of threads may call at the same time.
 class ReferenceEncoder {
  public:
+  // Called now and then with the share done, above 0 to 1; false ends the encoding. A second or two
+  // of audio lies between two calls.
+  using Watch = absl::FunctionRef<bool(double done)>;
+
   virtual ~ReferenceEncoder() = default;
 
   virtual int sample_rate() const = 0;  // Hz, of what Encode takes
+  virtual int num_codebooks() const = 0;
+  // Encoders of one identity make the same codes of the same samples.
+  virtual std::string identity() const = 0;
 
-  // `samples` are mono, in [-1, 1], at least one. Takes long. Never throws.
-  virtual absl::StatusOr<Codes> Encode(absl::Span<const float> samples) const = 0;
+  // `samples` are mono, in [-1, 1], at least one. Takes long. Never throws. CANCELLED when `watch`
+  // ended it.
+  virtual absl::StatusOr<Codes> Encode(absl::Span<const float> samples, Watch watch) const = 0;
 };
 
 }  // namespace shoal::preprocess

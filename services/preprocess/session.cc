@@ -140,13 +140,13 @@ void Session::LoadReferences() {
   references_missing_ = count;
   for (size_t i = 0; i < count; ++i) {
     std::weak_ptr<Session> weak = weak_from_this();
-    context_->references->Get(
+    reference_tickets_.push_back(context_->references->Get(
         std::move(config_->references[i].audio),
         [weak, i, loop = context_->loop](absl::StatusOr<SharedReference> reference) {
           loop->Post([weak, i, reference = std::move(reference)]() mutable {
             if (const auto self = weak.lock()) self->OnReference(i, std::move(reference));
           });
-        });
+        }));
   }
   if (count == 0) Begin();
 }
@@ -162,6 +162,7 @@ void Session::OnReference(size_t index, absl::StatusOr<SharedReference> referenc
   }
   references_[index] = *std::move(reference);
   if (--references_missing_ == 0) {
+    reference_tickets_.clear();
     Begin();
     Pump();
   }
@@ -364,6 +365,7 @@ void Session::Fail(const absl::Status& status) {
 
 void Session::Finish(const absl::Status& status) {
   const auto keep = shared_from_this();
+  reference_tickets_.clear();  // what nobody else waits for is not encoded to its end
   if (stream_ != nullptr) stream_->Close();
   outbox_.Close();
   text_stall_.Reset();

@@ -115,6 +115,7 @@ class Session final : public std::enable_shared_from_this<Session>, private Rout
   std::optional<TextQueue> text_;
   std::optional<AudioEncoder> encoder_;
   std::vector<SharedReference> references_;
+  std::vector<ReferenceCache::Ticket> reference_tickets_;  // for those that are still missing
   size_t references_missing_ = 0;
 
   // From Begin on.

@@ -14,14 +14,9 @@
 #include <vector>
 
 #include "common/transport/channel.h"
+#include "tests/services/preprocess/fake_sizes.h"
 
 namespace shoal::testing {
-
-// Sizes of the model that the fakes and the small tokenizer agree on.
-inline constexpr uint32_t kCodebooks = 2;
-inline constexpr uint32_t kFrameLength = 480;
-inline constexpr uint32_t kSampleRate = 24000;
-inline constexpr uint32_t kMaxSeqLen = 4096;
 
 // The codes of a frame, and the level of its audio.
 std::vector<int32_t> CodesOf(uint32_t turn, uint32_t frame);

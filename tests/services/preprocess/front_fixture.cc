@@ -18,38 +18,6 @@ preprocess::PromptVocabulary Vocabulary() {
 
 }  // namespace
 
-absl::StatusOr<preprocess::Codes> FakeEncoder::Encode(absl::Span<const float> samples) const {
-  ++calls_;
-  std::unique_lock<std::mutex> lock(mutex_);
-  ++held_;
-  changed_.notify_all();
-  changed_.wait(lock, [this] { return !holding_; });
-  --held_;
-  if (!failure_.ok()) return failure_;
-  preprocess::Codes codes;
-  codes.frames = (static_cast<int64_t>(samples.size()) + kFrameLength - 1) / kFrameLength;
-  for (int64_t i = 0; i < codes.frames * kCodebooks; ++i) {
-    codes.values.push_back(static_cast<int32_t>(i % 4));
-  }
-  return codes;
-}
-
-void FakeEncoder::Hold() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  holding_ = true;
-}
-
-void FakeEncoder::Release() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  holding_ = false;
-  changed_.notify_all();
-}
-
-void FakeEncoder::AwaitHeld() {
-  std::unique_lock<std::mutex> lock(mutex_);
-  changed_.wait(lock, [this] { return held_ > 0; });
-}
-
 FrontFixture::Options::Options() {
   front.listen = "127.0.0.1:0";
   front.channel.bind = "tcp://127.0.0.1:*";

@@ -2,44 +2,18 @@
 #ifndef SHOAL_TESTS_SERVICES_PREPROCESS_FRONT_FIXTURE_H_
 #define SHOAL_TESTS_SERVICES_PREPROCESS_FRONT_FIXTURE_H_
 
-#include <atomic>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "services/preprocess/front_server.h"
+#include "tests/services/preprocess/fake_encoder.h"
 #include "tests/services/preprocess/fake_stages.h"
 #include "tests/services/preprocess/small_tokenizer.h"
 #include "tests/support/speech_client.h"
 
 namespace shoal::testing {
-
-// Codes that follow from the recording's length; counts, fails or waits as a test asks.
-class FakeEncoder final : public preprocess::ReferenceEncoder {
- public:
-  int sample_rate() const override { return kSampleRate; }
-  absl::StatusOr<preprocess::Codes> Encode(absl::Span<const float> samples) const override;
-
-  int calls() const { return calls_; }
-  void FailWith(absl::Status status) { failure_ = std::move(status); }
-
-  // From now on Encode waits for Release.
-  void Hold();
-  void Release();
-  // Blocks until a call waits.
-  void AwaitHeld();
-
- private:
-  mutable std::atomic<int> calls_ = 0;
-  absl::Status failure_;
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
-  bool holding_ = false;
-  mutable int held_ = 0;
-};
 
 class FrontFixture {
  public:

@@ -271,7 +271,7 @@ TEST(TtsService, AReferenceBecomesThePromptsVoice) {
   // The same recording again is not encoded again.
   EXPECT_TRUE(Speak(front.stub(), config, {"Hello."}).status.ok());
   EXPECT_EQ(front.encoder().calls(), 1);
-  EXPECT_EQ(front.Metric("shoal_voice_cache_hits_total"), "1");
+  EXPECT_EQ(front.Metric("shoal_voice_cache_hits_total{tier=\"memory\"}"), "1");
 }
 
 TEST(TtsService, WarnsOfAPoorRecording) {

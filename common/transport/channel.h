@@ -49,6 +49,11 @@ class Channel {
     std::function<void(uint64_t incarnation, absl::string_view why)> down = nullptr;
     std::function<void(uint64_t from, Message message)> message =
         nullptr;  // checked by CheckMessage
+    // CheckMessage found a wrong field in a message of `from`, which was dropped and counted: for
+    // whoever wants to answer. Nothing in `envelope` can be relied on.
+    std::function<void(uint64_t from, const pipeline::v1::Envelope& envelope,
+                       const absl::Status& why)>
+        malformed = nullptr;
   };
 
   struct Options {

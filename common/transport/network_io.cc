@@ -130,7 +130,9 @@ void Channel::Network::Take(SteadyTime now, absl::string_view routing_id, absl::
     return Drop(now, DropReason::kIdentity, "the connection belongs to another incarnation");
   }
   if (absl::Status status = CheckMessage(*message, model_); !status.ok()) {
-    return Drop(now, DropReason::kMalformed, status.message());
+    Drop(now, DropReason::kMalformed, status.message());
+    if (handlers_.malformed) handlers_.malformed(envelope.incarnation(), envelope, status);
+    return;
   }
   const PeerTable::Received received = table_->Receive(now, envelope);
   switch (received.verdict) {

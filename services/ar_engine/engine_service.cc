@@ -38,6 +38,11 @@ absl::StatusOr<std::unique_ptr<EngineService>> EngineService::Start(Options opti
     const uint64_t from = message.envelope.incarnation();
     engine->OnMessage(from, std::move(message));
   };
+  // Whoever waits for an answer gets one.
+  handlers.malformed = [engine = self.get()](uint64_t from, const v1::Envelope& envelope,
+                                             const absl::Status& why) {
+    engine->OnMalformed(from, envelope, why);
+  };
   auto started = transport::Channel::Start(std::move(channel), std::move(handlers));
   if (!started.ok()) return started.status();
   self->channel_ = *std::move(started);
@@ -86,6 +91,17 @@ void EngineService::OnMessage(uint64_t from, transport::Message message) {
       inbound.message.parts.clear();
     }
   }
+  Push(std::move(inbound));
+}
+
+void EngineService::OnMalformed(uint64_t from, const v1::Envelope& envelope,
+                                const absl::Status& why) {
+  if (!envelope.has_submit()) return;
+  Inbound inbound = {
+      .kind = Inbound::Kind::kMalformed, .from = from, .why = std::string(why.message())};
+  *inbound.message.envelope.mutable_submit()->mutable_stream() = envelope.submit().stream();
+  inbound.message.envelope.mutable_submit()->set_turn(envelope.submit().turn());
+  inbound.message.envelope.mutable_submit()->set_attempt(envelope.submit().attempt());
   Push(std::move(inbound));
 }
 
@@ -143,6 +159,9 @@ void EngineService::Handle(Inbound inbound) {
     case Inbound::Kind::kOverflow:
       return outlet_.Refuse(inbound.from, inbound.message.envelope.submit(),
                             absl::ResourceExhaustedError("the engine is full"));
+    case Inbound::Kind::kMalformed:
+      return outlet_.Refuse(inbound.from, inbound.message.envelope.submit(),
+                            absl::InvalidArgumentError(inbound.why));
     case Inbound::Kind::kPeerDown:
       return HandlePeerDown(inbound.from, inbound.why);
     case Inbound::Kind::kWake: {
@@ -158,6 +177,8 @@ void EngineService::HandleMessage(uint64_t from, const transport::Message& messa
     case v1::Envelope::kSubmit:
       --queued_submits_;
       return HandleSubmit(from, message);
+    case v1::Envelope::kAudioCredit:
+      return HandleCredit(from, message.envelope.audio_credit());
     case v1::Envelope::kCancel:
       return HandleCancel(from, message.envelope.cancel());
     default:
@@ -205,6 +226,11 @@ absl::Status EngineService::Accept(uint64_t from, const transport::Message& mess
   }
   outlet_.Open(*engine_.Find(stream), vocoder.incarnation(), message.envelope.traceparent());
   return absl::OkStatus();
+}
+
+void EngineService::HandleCredit(uint64_t from, const v1::AudioCredit& credit) {
+  // News of a turn that has ended is on its way now and then, and means nothing.
+  engine_.Update({from, credit.stream().high(), credit.stream().low()}, ReadCredit(credit));
 }
 
 void EngineService::HandleCancel(uint64_t from, const v1::Cancel& cancel) {

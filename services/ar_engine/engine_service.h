@@ -1,5 +1,6 @@
-// EngineService: the engine on the pipeline network. It takes Submit{generate} and Cancel from
-// fronts, sends every frame to the turn's vocoder the moment it is drawn, and events to the front.
+// EngineService: the engine on the pipeline network. It takes Submit{generate}, AudioCredit and
+// Cancel from fronts, sends every frame to the turn's vocoder the moment it is drawn, and events to
+// the front.
 //
 // Two threads: the Channel's I/O thread only moves messages into a bounded queue; the model thread
 // owns the Engine and does everything else: receive -> schedule -> run -> emit. A front that goes
@@ -61,15 +62,16 @@ class EngineService {
 
  private:
   struct Inbound {
-    enum class Kind { kMessage, kOverflow, kPeerDown, kWake } kind = Kind::kWake;
+    enum class Kind { kMessage, kOverflow, kMalformed, kPeerDown, kWake } kind = Kind::kWake;
     uint64_t from = 0;
-    transport::Message message = {};  // kOverflow: a Submit without its tensors
+    transport::Message message = {};  // kOverflow, kMalformed: a Submit without its tensors
     std::string why = "";
   };
   EngineService(Options options, FrameModel* model, service::Metrics* metrics);
 
   // On the I/O thread.
   void OnMessage(uint64_t from, transport::Message message);
+  void OnMalformed(uint64_t from, const pipeline::v1::Envelope& envelope, const absl::Status& why);
   void Push(Inbound inbound);
   pipeline::v1::Heartbeat Heartbeat() const;
 
@@ -79,6 +81,7 @@ class EngineService {
   void HandleMessage(uint64_t from, const transport::Message& message);
   void HandleSubmit(uint64_t from, const transport::Message& message);
   absl::Status Accept(uint64_t from, const transport::Message& message);
+  void HandleCredit(uint64_t from, const pipeline::v1::AudioCredit& credit);
   void HandleCancel(uint64_t from, const pipeline::v1::Cancel& cancel);
   void HandlePeerDown(uint64_t incarnation, absl::string_view why);
   void PublishLoad();

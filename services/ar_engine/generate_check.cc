@@ -1,5 +1,6 @@
 #include "services/ar_engine/generate_check.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <utility>
@@ -17,6 +18,13 @@ namespace v1 = pipeline::v1;
 constexpr uint32_t kMaxCount = 1 << 20;
 constexpr float kMaxTemperature = 100;
 constexpr float kMaxPenalty = 100;
+constexpr double kMaxFrameMs = 60000;
+constexpr double kMaxMs = 1e12;  // decades
+
+// A limit on frames that is beyond all frames is none; it need not fit.
+int32_t FrameLimit(uint32_t frames) {
+  return static_cast<int32_t>(std::min<uint32_t>(frames, kMaxCount));
+}
 
 absl::Status Wrong(absl::string_view field, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("submit.generate.", field, ": ", why));
@@ -28,7 +36,7 @@ absl::Status CheckCount(uint32_t value, uint32_t lowest, absl::string_view field
 }
 
 // A value that is not a number fails every comparison.
-absl::Status CheckRange(float value, float lowest, float highest, absl::string_view field) {
+absl::Status CheckRange(double value, double lowest, double highest, absl::string_view field) {
   if (value >= lowest && value <= highest) return absl::OkStatus();
   return Wrong(field, absl::StrCat("expected ", lowest, " to ", highest, ", got ", value));
 }
@@ -151,7 +159,46 @@ absl::Status ReadPrompt(const transport::Message& message, const v1::Generate& g
   return absl::OkStatus();
 }
 
+// What the turn is scheduled by.
+absl::Status ReadTiming(const v1::Submit& submit, Request& request) {
+  const v1::Generate& generate = submit.generate();
+  switch (submit.priority()) {
+    case v1::PLAYBACK:
+      request.priority = Priority::kPlayback;
+      break;
+    case v1::WHOLE_FILE:
+      request.priority = Priority::kWholeFile;
+      break;
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("submit.priority: unknown value ", submit.priority()));
+  }
+  absl::Status status = CheckRange(generate.frame_ms(), 0, kMaxFrameMs, "frame_ms");
+  if (generate.frame_ms() == 0) status.Update(Wrong("frame_ms", "is not set"));
+  status.Update(CheckRange(generate.buffered_ms(), 0, kMaxMs, "buffered_ms"));
+  status.Update(CheckRange(generate.wait_limit_ms(), 0, kMaxMs, "wait_limit_ms"));
+  if (generate.pinned_length() > generate.prompt_length()) {
+    status.Update(Wrong("pinned_length", absl::StrCat("expected 0 to ", generate.prompt_length(),
+                                                      ", got ", generate.pinned_length())));
+  }
+  request.frame_seconds = generate.frame_ms() / 1000;
+  request.buffered_seconds = generate.buffered_ms() / 1000;
+  request.wait_limit = generate.wait_limit_ms() / 1000;
+  request.pinned_length = static_cast<int32_t>(generate.pinned_length());
+  request.credit_frames = FrameLimit(generate.credit_frames());
+  request.runaway_frames = FrameLimit(generate.runaway_frames());
+  return status;
+}
+
 }  // namespace
+
+ListenerNews ReadCredit(const v1::AudioCredit& credit) {
+  return {.turn = credit.turn(),
+          .attempt = credit.attempt(),
+          .credit_frames = FrameLimit(credit.frames()),
+          .buffered_seconds = credit.buffered_ms() / 1000,
+          .next_frame = credit.next_frame()};
+}
 
 absl::StatusOr<Request> ReadGenerate(const transport::Message& message, uint64_t front,
                                      const VocabularySizes& sizes) {
@@ -162,6 +209,7 @@ absl::StatusOr<Request> ReadGenerate(const transport::Message& message, uint64_t
   request.attempt = submit.attempt();
   absl::Status status = ReadSampling(submit.generate().sampling(), request);
   status.Update(ReadPrompt(message, submit.generate(), sizes, request));
+  status.Update(ReadTiming(submit, request));
   if (!status.ok()) return status;
   const size_t earlier = request.token_ids.size() - request.prompt_length;
   if (earlier >= static_cast<size_t>(request.max_frames)) {

@@ -21,9 +21,14 @@ struct VocabularySizes {
 };
 
 // REQUIRES: the message's body is a Submit with `generate`. `front` is who sent it. Errors are
-// INVALID_ARGUMENT and name a field as in "submit.generate.sampling.top_p".
+// INVALID_ARGUMENT and name a field as in "submit.generate.sampling.top_p". In the Request, codes
+// are 0 wherever the token is not semantic, whatever was sent there: positions are compared by
+// them.
 absl::StatusOr<Request> ReadGenerate(const transport::Message& message, uint64_t front,
                                      const VocabularySizes& sizes);
+
+// What the channel has checked needs no more: nothing in it can do harm.
+ListenerNews ReadCredit(const pipeline::v1::AudioCredit& credit);
 
 }  // namespace shoal::engine
 

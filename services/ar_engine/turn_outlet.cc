@@ -100,7 +100,8 @@ void TurnOutlet::Refuse(uint64_t front, const v1::Submit& submit, const absl::St
 void TurnOutlet::OnStarted(const Sequence& sequence) {
   metrics_->queue_seconds.Observe(Seconds(sequence.started - sequence.submitted));
   transport::Message message;
-  message.envelope.mutable_event()->mutable_started();
+  v1::Event::Started& started = *message.envelope.mutable_event()->mutable_started();
+  started.set_cached_tokens(static_cast<uint32_t>(sequence.cached_positions()));
   SendEvent(sequence, std::move(message));
 }
 
@@ -190,6 +191,7 @@ void TurnOutlet::Close(const Sequence& sequence, absl::string_view outcome,
       .Add("outcome", outcome)
       .Add("why", why)
       .Add("prompt_positions", sequence.prompt_length())
+      .Add("cached_positions", sequence.cached_positions())
       .Add("frames", sequence.frames())
       .Add("seconds", Seconds(Engine::Clock::now() - sequence.submitted))
       .Write();

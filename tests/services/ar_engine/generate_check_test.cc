@@ -35,8 +35,15 @@ struct Parts {
     submit.mutable_stream()->set_low(12);
     submit.set_turn(3);
     submit.set_attempt(1);
+    submit.set_priority(v1::PLAYBACK);
     v1::Generate& generate = *submit.mutable_generate();
     generate.set_prompt_length(4);
+    generate.set_pinned_length(2);
+    generate.set_frame_ms(50);
+    generate.set_buffered_ms(1500);
+    generate.set_credit_frames(30);
+    generate.set_runaway_frames(100);
+    generate.set_wait_limit_ms(250);
     generate.mutable_vocoder()->set_inbox("ipc:///vocoder");
     generate.mutable_vocoder()->set_incarnation(77);
     v1::Sampling& sampling = *generate.mutable_sampling();
@@ -55,6 +62,7 @@ struct Parts {
     ras.set_temperature(1.0f);
     ras.set_top_p(0.9f);
   }
+  v1::Generate& generate() { return *submit.mutable_generate(); }
   v1::Sampling& sampling() { return *submit.mutable_generate()->mutable_sampling(); }
 
   absl::StatusOr<Request> Read() const {
@@ -78,6 +86,13 @@ TEST(GenerateCheckTest, ReadsEveryField) {
   EXPECT_THAT(request->codes, ElementsAre(0, 0, 0, 1, 2, 3, 49, 63, 0, 0, 0, 0));
   EXPECT_EQ(request->prompt_length, 4);
   EXPECT_EQ(request->max_frames, 40);
+  EXPECT_EQ(request->priority, Priority::kPlayback);
+  EXPECT_EQ(request->pinned_length, 2);
+  EXPECT_EQ(request->frame_seconds, 0.05);
+  EXPECT_EQ(request->buffered_seconds, 1.5);
+  EXPECT_EQ(request->credit_frames, 30);
+  EXPECT_EQ(request->runaway_frames, 100);
+  EXPECT_EQ(request->wait_limit, 0.25);
   const SamplingParams& sampling = request->sampling;
   EXPECT_EQ(sampling.temperature, 0.8f);
   EXPECT_EQ(sampling.top_p, 0.7f);
@@ -100,7 +115,34 @@ TEST(GenerateCheckTest, TheLimitsThemselvesAreAccepted) {
   parts.sampling().set_top_k(0);
   parts.sampling().set_max_frames(1);
   parts.sampling().mutable_ras()->Clear();
-  EXPECT_TRUE(parts.Read().ok());
+  parts.submit.set_priority(v1::WHOLE_FILE);
+  parts.generate().set_pinned_length(4);
+  parts.generate().set_buffered_ms(0);
+  parts.generate().set_credit_frames(0xffffffff);
+  parts.generate().set_runaway_frames(0xffffffff);
+  parts.generate().set_wait_limit_ms(0);
+  const absl::StatusOr<Request> request = parts.Read();
+  ASSERT_TRUE(request.ok()) << request.status();
+  EXPECT_EQ(request->priority, Priority::kWholeFile);
+  EXPECT_GT(request->credit_frames, request->max_frames) << "no limit, and no overflow";
+  EXPECT_GT(request->runaway_frames, request->max_frames);
+}
+
+TEST(GenerateCheckTest, ReadsACredit) {
+  v1::AudioCredit credit;
+  credit.set_turn(3);
+  credit.set_attempt(2);
+  credit.set_frames(17);
+  credit.set_buffered_ms(750);
+  credit.set_next_frame(9);
+  const ListenerNews news = ReadCredit(credit);
+  EXPECT_EQ(news.turn, 3u);
+  EXPECT_EQ(news.attempt, 2u);
+  EXPECT_EQ(news.credit_frames, 17);
+  EXPECT_EQ(news.buffered_seconds, 0.75);
+  EXPECT_EQ(news.next_frame, 9u);
+  credit.set_frames(0xffffffff);
+  EXPECT_GT(ReadCredit(credit).credit_frames, 1000000);
 }
 
 struct BadCase {
@@ -111,6 +153,13 @@ struct BadCase {
 TEST(GenerateCheckTest, NamesTheFieldThatIsWrong) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<BadCase> cases = {
+      {"pinned_length", [](Parts& p) { p.generate().set_pinned_length(5); }},
+      {"frame_ms", [](Parts& p) { p.generate().set_frame_ms(0); }},
+      {"frame_ms", [](Parts& p) { p.generate().set_frame_ms(-1); }},
+      {"frame_ms", [&](Parts& p) { p.generate().set_frame_ms(nan); }},
+      {"buffered_ms", [](Parts& p) { p.generate().set_buffered_ms(-1); }},
+      {"buffered_ms", [](Parts& p) { p.generate().set_buffered_ms(1e300); }},
+      {"wait_limit_ms", [&](Parts& p) { p.generate().set_wait_limit_ms(nan); }},
       {"token_ids", [](Parts& p) { p.token_ids[0] = -1; }},
       {"token_ids", [](Parts& p) { p.token_ids[3] = 200; }},
       {"codes", [](Parts& p) { p.codes[1] = 2; }},   // not the token's semantic code
@@ -159,11 +208,18 @@ TEST(GenerateCheckTest, NamesTheFieldThatIsWrong) {
   }
 }
 
+TEST(GenerateCheckTest, APriorityIsKnown) {
+  Parts parts;
+  parts.submit.set_priority(v1::PRIORITY_UNSPECIFIED);
+  EXPECT_THAT(std::string(parts.Read().status().message()), HasSubstr("submit.priority: "));
+}
+
 TEST(GenerateCheckTest, AnEarlierAttemptsFramesMustLeaveSomethingToDraw) {
   Parts parts;
   parts.token_ids[3] = 100;
   for (const int k : {3, 7, 11}) parts.codes[k] = 0;
-  parts.submit.mutable_generate()->set_prompt_length(1);
+  parts.generate().set_prompt_length(1);
+  parts.generate().set_pinned_length(1);
   parts.sampling().set_max_frames(4);
   EXPECT_TRUE(parts.Read().ok());
   parts.sampling().set_max_frames(3);

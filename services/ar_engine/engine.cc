@@ -1,5 +1,6 @@
 #include "services/ar_engine/engine.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -16,8 +17,8 @@ Engine::Engine(const Options& options, FrameModel* model, EngineSink* sink)
     : options_(options),
       model_(model),
       sink_(sink),
-      blocks_(model->num_blocks()),
-      scheduler_(options.scheduler, &blocks_) {}
+      memory_(model->num_blocks(), model->num_codebooks(), options.prefix_cache),
+      scheduler_(options.scheduler, &memory_) {}
 
 absl::Status Engine::Submit(Request request) {
   auto sequence = std::make_unique<Sequence>(std::move(request), model_->num_codebooks(),
@@ -31,20 +32,21 @@ absl::Status Engine::Submit(Request request) {
                      sequence->max_length() - sequence->prompt_length(),
                      " exceed the model's max_seq_len ", model_->max_seq_len()));
   }
-  if (sequence->blocks_needed() > blocks_.total()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "a prompt of ", sequence->prompt_length(), " positions and max_frames ",
-        sequence->max_length() - sequence->prompt_length(), " need ", sequence->blocks_needed(),
-        " KV blocks, more than the engine's ", blocks_.total(), " (--kv-blocks)"));
+  if (const int needed = BlocksFor(sequence->max_length()); needed > blocks().total()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a prompt of ", sequence->prompt_length(), " positions and max_frames ",
+                     sequence->max_length() - sequence->prompt_length(), " need ", needed,
+                     " KV blocks, more than the engine's ", blocks().total(), " (--kv-blocks)"));
   }
-  return scheduler_.Add(std::move(sequence));
+  return scheduler_.Add(std::move(sequence), options_.clock());
 }
 
 Engine::StepReport Engine::Step() {
   StepReport report;
   const TimePoint begin = options_.clock();
-  const std::vector<ScheduledChunk> work =
-      options_.hold == nullptr ? scheduler_.Next(NeverHeld) : scheduler_.Next(options_.hold);
+  const absl::Span<const ScheduledChunk> work = options_.hold == nullptr
+                                                    ? scheduler_.Next(NeverHeld, begin)
+                                                    : scheduler_.Next(options_.hold, begin);
   report.launched = static_cast<int>(work.size());
   if (!work.empty()) Launch(work);
   const TimePoint launched = options_.clock();
@@ -53,13 +55,23 @@ Engine::StepReport Engine::Step() {
 
   const LaunchedStep& step = steps_[oldest_];
   const absl::StatusOr<std::vector<DrawnFrame>> drawn = Collect();
-  const TimePoint collected = options_.clock();
+  report.positions = Learn(step);
   report.frames = Emit(step.work, drawn);
   report.rows = static_cast<int>(step.work.size());
-  for (const ScheduledChunk& chunk : step.work) report.positions += chunk.positions;
-  report.run = collected - launched;
-  report.emit = options_.clock() - collected;
+  report.run = collected_ - launched;
+  report.emit = options_.clock() - collected_;
   return report;
+}
+
+int Engine::Learn(const LaunchedStep& step) {
+  const TimePoint began = std::max(step.launched, collected_);
+  collected_ = options_.clock();
+  int positions = 0;
+  for (const ScheduledChunk& chunk : step.work) positions += chunk.positions;
+  const int rows = static_cast<int>(step.work.size());
+  scheduler_.LearnStep(rows, positions - rows,
+                       std::chrono::duration<double>(collected_ - began).count());
+  return positions;
 }
 
 void Engine::Launch(absl::Span<const ScheduledChunk> work) {
@@ -77,7 +89,9 @@ void Engine::Launch(absl::Span<const ScheduledChunk> work) {
   for (size_t i = 0; i < work.size(); ++i) {
     work[i].sequence->OnLaunched(work[i].positions, static_cast<int>(i));
   }
-  steps_[(oldest_ + in_flight_) % steps_.size()].work.assign(work.begin(), work.end());
+  LaunchedStep& step = steps_[(oldest_ + in_flight_) % steps_.size()];
+  step.work.assign(work.begin(), work.end());
+  step.launched = options_.clock();
   ++in_flight_;
 }
 
@@ -104,12 +118,16 @@ int Engine::Emit(absl::Span<const ScheduledChunk> work,
       Remove(&sequence, {.failure = drawn.status()});
       continue;
     }
+    if (!sequence.is_remembered && sequence.kv_length() >= sequence.prompt_length()) {
+      memory_.Remember(sequence);
+      sequence.is_remembered = true;
+    }
     const uint32_t frames_before = sequence.frames();
     std::optional<End> end = EmitFrame(sequence, (*drawn)[i]);
     frames += static_cast<int>(sequence.frames() - frames_before);
     if (end.has_value()) Remove(&sequence, *end);
   }
-  std::erase_if(leaving_, [](const auto& sequence) { return sequence->in_flight() == 0; });
+  memory_.Settle();
   return frames;
 }
 
@@ -134,14 +152,14 @@ std::optional<Engine::End> Engine::EmitFrame(Sequence& sequence, const DrawnFram
 }
 
 void Engine::Remove(const Sequence* sequence, const End& end) {
-  std::unique_ptr<Sequence> removed = scheduler_.Remove(sequence);
+  std::unique_ptr<Sequence> removed = scheduler_.Remove(sequence, options_.clock());
   removed->has_ended = true;
   if (end.failure.ok()) {
     sink_->OnFinished(*removed, end.reason);
   } else {
     sink_->OnFailed(*removed, end.failure);
   }
-  if (removed->in_flight() > 0) leaving_.push_back(std::move(removed));
+  memory_.Retire(std::move(removed));
 }
 
 int Engine::RemoveAll(absl::FunctionRef<bool(const Sequence&)> which, const End& end) {
@@ -163,16 +181,9 @@ int Engine::Fail(absl::FunctionRef<bool(const Sequence&)> which, const absl::Sta
 }
 
 void Engine::Update(const StreamKey& stream, const ListenerNews& news) {
-  for (Sequence* sequence : scheduler_.sequences()) {
-    if (sequence->stream() == stream) sequence->Update(news, options_.clock());
-  }
+  if (Sequence* sequence = scheduler_.Find(stream)) sequence->Update(news, options_.clock());
 }
 
-const Sequence* Engine::Find(const StreamKey& stream) const {
-  for (const Sequence* sequence : scheduler_.sequences()) {
-    if (sequence->stream() == stream) return sequence;
-  }
-  return nullptr;
-}
+const Sequence* Engine::Find(const StreamKey& stream) const { return scheduler_.Find(stream); }
 
 }  // namespace shoal::engine

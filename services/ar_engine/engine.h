@@ -12,7 +12,6 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -20,8 +19,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "services/ar_engine/admission_queue.h"
 #include "services/ar_engine/block_pool.h"
 #include "services/ar_engine/frame_model.h"
+#include "services/ar_engine/kv_memory.h"
 #include "services/ar_engine/scheduler.h"
 #include "services/ar_engine/sequence.h"
 
@@ -52,6 +53,7 @@ class Engine {
   struct Options {
     Scheduler::Options scheduler = {};
     int32_t semantic_start = 0;  // token id of semantic code 0
+    bool prefix_cache = true;    // KV of earlier prompts and turns is kept for later ones
     // A sequence for which this is true takes no part in a step. For tests; null: none.
     std::function<bool(const Sequence&)> hold = nullptr;
     std::function<TimePoint()> clock = Clock::now;
@@ -72,7 +74,8 @@ class Engine {
   Engine(const Options& options, FrameModel* model, EngineSink* sink);
 
   // Queues a checked request. An error accepts nothing: INVALID_ARGUMENT when it can never fit,
-  // naming the limit; RESOURCE_EXHAUSTED when too many wait.
+  // naming the limit; RESOURCE_EXHAUSTED when too many wait or it would wait too long
+  // (RetryAfterSeconds says when to try again).
   absl::Status Submit(Request request);
 
   // The one sequence of a stream, null when there is none.
@@ -94,16 +97,22 @@ class Engine {
   }
   int running() const { return scheduler_.running(); }
   int waiting() const { return scheduler_.waiting(); }
-  const BlockPool& blocks() const { return blocks_; }
+  // Used blocks are those of sequences and those that the prefix cache knows.
+  const BlockPool& blocks() const { return memory_.blocks(); }
+  const PrefixCache& prefix_cache() const { return memory_.cache(); }
+  uint64_t preemptions() const { return memory_.taken_back(); }  // since the start
 
  private:
   // A step that the model has and that is not collected.
   struct LaunchedStep {
     std::vector<ScheduledChunk> work;
+    TimePoint launched;
   };
 
   void Launch(absl::Span<const ScheduledChunk> work);
   absl::StatusOr<std::vector<DrawnFrame>> Collect();
+  // Lets the scheduler know what the step cost. Returns its positions.
+  int Learn(const LaunchedStep& step);
   // Returns the number of frames emitted.
   int Emit(absl::Span<const ScheduledChunk> work,
            const absl::StatusOr<std::vector<DrawnFrame>>& drawn);
@@ -119,12 +128,12 @@ class Engine {
   const Options options_;
   FrameModel* const model_;
   EngineSink* const sink_;
-  BlockPool blocks_;  // outlives the sequences
+  KvMemory memory_;
   Scheduler scheduler_;
-  std::vector<std::unique_ptr<Sequence>> leaving_;  // ended, named by a step in flight
-  std::array<LaunchedStep, 2> steps_;               // the oldest is at oldest_
+  std::array<LaunchedStep, 2> steps_;  // the oldest is at oldest_
   size_t oldest_ = 0;
   int in_flight_ = 0;
+  TimePoint collected_;                // the last one
   std::vector<SequenceChunk> chunks_;  // of Launch
 };
 

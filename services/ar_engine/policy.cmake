@@ -1,9 +1,10 @@
 # Policy of the engine (what runs when, in which blocks, and how a code is drawn): no torch and no
 # sockets, so it runs under sanitizers.
 shoal_library(ar_engine_policy DIR services/ar_engine
-  SOURCES block_pool.cc engine.cc eviction_order.cc model_executor.cc prefix_cache.cc sampler.cc
-          scheduler.cc self_check.cc sequence.cc
-  DEPS absl::function_ref absl::hash absl::span absl::status absl::statusor absl::strings
+  SOURCES admission_queue.cc block_pool.cc engine.cc eviction_order.cc kv_memory.cc
+          model_executor.cc precedence.cc prefix_cache.cc sampler.cc scheduler.cc self_check.cc
+          sequence.cc step_cost.cc
+  DEPS absl::cord absl::function_ref absl::hash absl::span absl::status absl::statusor absl::strings
        Threads::Threads)
 
 # The engine on the pipeline network, for any FrameModel.

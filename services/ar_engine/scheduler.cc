@@ -6,74 +6,225 @@
 #include "absl/strings/str_cat.h"
 
 namespace shoal::engine {
+namespace {
 
-Scheduler::Scheduler(const Options& options, BlockPool* blocks)
-    : options_(options), blocks_(blocks) {}
+// A step's least: else a prompt beside many frames would never end.
+constexpr int kLeastPrompt = FrameModel::kBlockPositions;
+// Of what the emptiest listener has left, a step may take so much.
+constexpr double kOfSlack = 0.5;
+// And though others are behind, prompts may take as long as the frames do: a new listener hears
+// something soon, and the others are not slowed down more than twofold.
+constexpr double kPromptsToFrames = 1;
 
-absl::Status Scheduler::Add(std::unique_ptr<Sequence> sequence) {
-  const int room = options_.max_running - running() + options_.max_waiting;
+}  // namespace
+
+Scheduler::Scheduler(const Options& options, KvMemory* memory)
+    : options_(options), precedence_(options.policy, options.hurry), memory_(memory) {}
+
+int Scheduler::max_streams() const {
+  return options_.max_streams > 0 ? options_.max_streams : options_.max_running;
+}
+
+absl::Status Scheduler::Add(std::unique_ptr<Sequence> sequence, TimePoint now) {
+  const Request& request = sequence->request();
+  const double wait = ExpectedWait(request.priority, sequence->length(), now);
+  const int room = max_streams() - running() + options_.max_waiting;
   if (waiting() >= std::max(room, 0)) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the engine is full: ", running(), " requests run (--max-batch ", options_.max_running,
-        ") and ", waiting(), " wait (--max-waiting ", options_.max_waiting, ")"));
+    return BusyError(
+        absl::StrCat("the engine is full: ", running(), " requests run (",
+                     options_.max_streams > 0 ? "--max-streams " : "--max-batch ", max_streams(),
+                     ") and ", waiting(), " wait (--max-waiting ", options_.max_waiting, ")"),
+        wait / (waiting() + 1));
   }
-  waiting_.push_back(std::move(sequence));
+  if (request.wait_limit > 0 && wait > request.wait_limit) {
+    return BusyError(absl::StrCat("the first frame would take about ", wait, " s, more than the ",
+                                  request.wait_limit, " s that the request allows"),
+                     wait - request.wait_limit);
+  }
+  sequence->arrival = ++arrivals_;
+  queue_.Push(std::move(sequence));
   return absl::OkStatus();
 }
 
-void Scheduler::Admit() {
-  while (!waiting_.empty() && running() < options_.max_running) {
-    auto blocks = blocks_->Allocate(waiting_.front()->blocks_needed());
-    if (!blocks.has_value()) return;
-    waiting_.front()->AddBlocks(*std::move(blocks));
-    running_.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
+double Scheduler::ExpectedWait(Priority priority, int positions, TimePoint now) const {
+  const Places places = TakenPlaces(now);
+  const bool plays = priority == Priority::kPlayback;
+  const int taken = places.playback + (plays ? 0 : places.whole_files);
+  int prompts = positions + queue_.PositionsAhead(priority);
+  for (const auto& sequence : admitted_) {
+    if (sequence->remaining() > 1) prompts += sequence->remaining();
+  }
+  return queue_.ExpectedWait(priority, max_streams(), taken, places.age) +
+         cost_.PromptSeconds(prompts) * (taken > 0 ? 1 + 1 / kPromptsToFrames : 1);
+}
+
+Scheduler::Places Scheduler::TakenPlaces(TimePoint now) const {
+  Places places;
+  for (const auto& sequence : admitted_) {
+    if (sequence->paused()) continue;
+    const bool plays = sequence->request().priority == Priority::kPlayback;
+    ++(plays ? places.playback : places.whole_files);
+    places.age += std::chrono::duration<double>(now - sequence->admitted).count();
+  }
+  places.age /= std::max(1, places.playback + places.whole_files);
+  return places;
+}
+
+void Scheduler::Admit(TimePoint now) {
+  if (queue_.size() == 0) return;
+  Places places = TakenPlaces(now);
+  while (true) {
+    // Whole files take no place away from playback.
+    const bool playback = places.playback < max_streams();
+    const bool whole_files = places.playback + places.whole_files < max_streams();
+    std::unique_ptr<Sequence> next = queue_.Pop(playback, whole_files);
+    if (next == nullptr) return;
+    if (!next->paused()) {
+      const bool plays = next->request().priority == Priority::kPlayback;
+      ++(plays ? places.playback : places.whole_files);
+    }
+    next->admitted = now;
+    admitted_.push_back(std::move(next));
   }
 }
 
-std::vector<ScheduledChunk> Scheduler::Next(absl::FunctionRef<bool(const Sequence&)> held) {
-  Admit();
-  std::vector<ScheduledChunk> work;
-  std::vector<Sequence*> prompts;
-  for (const auto& sequence : running_) {
-    if (sequence->remaining() == 0 || held(*sequence)) continue;
-    if (sequence->remaining() == 1) {
-      work.push_back({sequence.get(), 1});
-    } else {
-      prompts.push_back(sequence.get());
+void Scheduler::MarkEldestWholeFile() {
+  Sequence* eldest = nullptr;
+  for (const auto& sequence : admitted_) {
+    sequence->is_eldest_whole_file = false;
+    if (sequence->request().priority != Priority::kWholeFile || sequence->paused()) continue;
+    if (eldest == nullptr || sequence->arrival < eldest->arrival) eldest = sequence.get();
+  }
+  if (eldest != nullptr) eldest->is_eldest_whole_file = true;
+}
+
+void Scheduler::Rank(absl::FunctionRef<bool(const Sequence&)> held, TimePoint now) {
+  const bool whole_files_turn =
+      options_.policy == Policy::kDeadline && steps_ % kWholeFileTurn == 0;
+  candidates_.clear();
+  for (const auto& sequence : admitted_) {
+    if (sequence->remaining() == 0 || sequence->gives_up_blocks || held(*sequence)) continue;
+    Candidate candidate = {sequence.get(), precedence_.Of(*sequence, cost_, now)};
+    if (whole_files_turn && sequence->is_eldest_whole_file) candidate.standing.PutFirst();
+    candidates_.push_back(candidate);
+  }
+  std::sort(candidates_.begin(), candidates_.end(), [this](const Candidate& a, const Candidate& b) {
+    return precedence_.RunsBefore(a.standing, b.standing);
+  });
+}
+
+int Scheduler::PromptBudget() const {
+  if (options_.policy == Policy::kFirstCome) return options_.prefill_tokens;
+  int frames = 0;
+  double least_left = 0;
+  for (const Candidate& candidate : candidates_) {
+    if (candidate.sequence->remaining() > 1 || !candidate.sequence->has_blocks()) continue;
+    if (frames == options_.max_running || precedence_.has_plenty(candidate.standing)) break;
+    least_left = frames == 0 ? candidate.standing.left : least_left;  // the first has the least
+    ++frames;
+  }
+  if (frames == 0) return options_.prefill_tokens;
+  const double frame_seconds = cost_.Seconds(frames, 0);
+  const double seconds =
+      std::max(least_left * kOfSlack - frame_seconds, frame_seconds * kPromptsToFrames);
+  return std::min(options_.prefill_tokens,
+                  std::max(kLeastPrompt, cost_.PromptPositions(seconds, options_.prefill_tokens)));
+}
+
+absl::Span<const ScheduledChunk> Scheduler::Next(absl::FunctionRef<bool(const Sequence&)> held,
+                                                 TimePoint now) {
+  Admit(now);
+  MarkEldestWholeFile();
+  ++steps_;
+  Rank(held, now);
+  work_.clear();
+  int budget = PromptBudget();
+  bool hurry = false, begins_wait = false;
+  for (const Candidate& candidate : candidates_) {
+    if (static_cast<int>(work_.size()) == options_.max_running) break;
+    if (hurry && precedence_.has_plenty(candidate.standing)) break;
+    Sequence& sequence = *candidate.sequence;
+    if (sequence.gives_up_blocks) continue;  // one before it has taken them
+    const bool begins = !sequence.has_blocks();
+    const int remaining = sequence.remaining();
+    const int positions = remaining > 1 ? std::min(remaining, budget) : 1;
+    if (positions == 0 || (begins && begins_wait)) continue;
+    if (!GetBlocks(candidate, positions, now)) {
+      begins_wait = begins_wait || begins;
+      continue;
+    }
+    const int run = begins ? std::min(sequence.remaining(), positions) : positions;  // some cached
+    if (remaining > 1) budget -= run;
+    sequence.step = steps_;
+    hurry = hurry || precedence_.near_empty(candidate.standing);
+    work_.push_back({&sequence, run});
+  }
+  return work_;
+}
+
+bool Scheduler::GetBlocks(const Candidate& candidate, int positions, TimePoint now) {
+  Sequence& sequence = *candidate.sequence;
+  while (true) {
+    const int missing = MissingBlocks(sequence, positions);
+    if (missing == 0) return true;
+    if (missing <= memory_->arriving()) return false;
+    if (!TakeBlocks(candidate, missing - memory_->arriving(), now)) return false;
+  }
+}
+
+int Scheduler::MissingBlocks(Sequence& sequence, int positions) {
+  if (sequence.has_blocks()) return memory_->Extend(sequence, positions);
+  if (sequence.missing_blocks > 0 && sequence.tried_at == memory_->returns()) {
+    return sequence.missing_blocks;
+  }
+  sequence.missing_blocks = memory_->Start(sequence);
+  sequence.tried_at = memory_->returns();
+  return sequence.missing_blocks;
+}
+
+bool Scheduler::TakeBlocks(const Candidate& taker, int missing, TimePoint now) {
+  Candidate owner = {nullptr, {}};
+  int owned = 0;
+  for (const auto& sequence : admitted_) {
+    if (!sequence->has_blocks() || sequence->gives_up_blocks || sequence->step == steps_ ||
+        sequence.get() == taker.sequence) {
+      continue;
+    }
+    const Candidate other = {sequence.get(), precedence_.Of(*sequence, cost_, now)};
+    if (!precedence_.MayTakeBlocks(taker.standing, other.standing)) continue;
+    owned += static_cast<int>(sequence->blocks().size());
+    if (owner.sequence == nullptr ||
+        precedence_.LosesBlocksBefore(other.standing, owner.standing)) {
+      owner = other;
     }
   }
-  int budget = options_.prefill_tokens;
-  for (Sequence* sequence : prompts) {
-    const int positions = std::min(sequence->remaining(), budget);
-    if (positions == 0) break;
-    work.push_back({sequence, positions});
-    budget -= positions;
-  }
-  return work;
+  if (owned < missing) return false;
+  memory_->TakeBack(owner.sequence);
+  return true;
 }
 
-std::unique_ptr<Sequence> Scheduler::Remove(const Sequence* sequence) {
-  const auto is_it = [&](const std::unique_ptr<Sequence>& other) {
-    return other.get() == sequence;
-  };
-  std::unique_ptr<Sequence> removed;
-  if (auto it = std::find_if(running_.begin(), running_.end(), is_it); it != running_.end()) {
-    removed = std::move(*it);
-    running_.erase(it);
-  } else if (auto it = std::find_if(waiting_.begin(), waiting_.end(), is_it);
-             it != waiting_.end()) {
-    removed = std::move(*it);
-    waiting_.erase(it);
-  }
+std::unique_ptr<Sequence> Scheduler::Remove(const Sequence* sequence, TimePoint now) {
+  const auto it = std::find_if(admitted_.begin(), admitted_.end(),
+                               [&](const auto& other) { return other.get() == sequence; });
+  if (it == admitted_.end()) return queue_.Remove(sequence);
+  std::unique_ptr<Sequence> removed = std::move(*it);
+  admitted_.erase(it);
+  queue_.LearnTurn(std::chrono::duration<double>(now - removed->admitted).count());
   return removed;
 }
 
 std::vector<Sequence*> Scheduler::sequences() const {
   std::vector<Sequence*> all;
-  for (const auto& sequence : running_) all.push_back(sequence.get());
-  for (const auto& sequence : waiting_) all.push_back(sequence.get());
+  for (const auto& sequence : admitted_) all.push_back(sequence.get());
+  queue_.List(all);
   return all;
+}
+
+Sequence* Scheduler::Find(const StreamKey& stream) const {
+  for (Sequence* sequence : sequences()) {
+    if (sequence->stream() == stream) return sequence;
+  }
+  return nullptr;
 }
 
 }  // namespace shoal::engine

@@ -1,23 +1,37 @@
 // Scheduler: which positions of which sequences the next step runs.
 //
-// First come, first served. A sequence waits until blocks for its whole prompt and all its frames
-// are free, and keeps them until it is removed: whatever runs can run to its end, so nothing ever
-// waits for something that waits for it. Nobody overtakes the one who has waited longest, so
-// everybody gets a turn. A step runs one position of every sequence that is drawing frames, then
-// pieces of prompts in order of arrival, up to prefill_tokens positions.
+// A sequence waits, then is admitted: it takes blocks for what is known of it, runs its prompt in
+// pieces beside the frames of others, and draws. Rows and blocks go by Precedence (precedence.h).
+// Out of blocks, what is only remembered is forgotten first, then blocks are taken from others, who
+// begin again later with prompt and frames so far, and draw the same codes as if nothing had been.
 //
-// Owned by the Engine, used by its model thread alone. Owns all sequences.
+// What always holds, and why nothing stands still:
+//   - the known positions of a sequence get their blocks all at once, and one block is added every
+//     16 frames; so one that has begun needs nothing more for its next frame, or one block;
+//   - nobody begins past one that has precedence and could not;
+//   - if every sequence with blocks needs one more, one of any two may take from the other, and one
+//     sequence alone always fits (the Engine checks); blocks that a launched step names come when
+//     it is collected, and are waited for instead of taking more;
+//   - a paused sequence is never waited for: it holds neither a place nor blocks that others need;
+//   - rows: who is overdue longest is first; the eldest whole file is first every kWholeFileTurn-th
+//     step.
+//
+// Owned by the Engine, used by its model thread alone. Owns all sequences that have not ended.
 #ifndef SHOAL_SERVICES_AR_ENGINE_SCHEDULER_H_
 #define SHOAL_SERVICES_AR_ENGINE_SCHEDULER_H_
 
-#include <deque>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include "services/ar_engine/block_pool.h"
+#include "absl/types/span.h"
+#include "services/ar_engine/admission_queue.h"
+#include "services/ar_engine/kv_memory.h"
+#include "services/ar_engine/precedence.h"
 #include "services/ar_engine/sequence.h"
+#include "services/ar_engine/step_cost.h"
 
 namespace shoal::engine {
 
@@ -29,37 +43,82 @@ struct ScheduledChunk {
 
 class Scheduler {
  public:
+  using Policy = engine::Policy;
+  using TimePoint = Sequence::TimePoint;
+  static constexpr int kWholeFileTurn = 16;
+
   struct Options {
+    Policy policy = Policy::kDeadline;
     int max_running = 16;      // sequences a step
+    int max_streams = 0;       // that are admitted and not paused; 0: max_running
     int max_waiting = 64;      // sequences beyond those
     int prefill_tokens = 512;  // prompt positions a step
+    Hurry hurry = {};
   };
 
-  // `blocks` outlives this.
-  Scheduler(const Options& options, BlockPool* blocks);
+  // `memory` outlives this.
+  Scheduler(const Options& options, KvMemory* memory);
 
-  // RESOURCE_EXHAUSTED when as many wait as may. REQUIRES: its blocks fit into an empty pool.
-  absl::Status Add(std::unique_ptr<Sequence> sequence);
+  // RESOURCE_EXHAUSTED (BusyError) when as many wait as may, or it would wait longer than its
+  // limit. REQUIRES: its blocks fit into an empty pool.
+  absl::Status Add(std::unique_ptr<Sequence> sequence, TimePoint now);
 
   // Admits what can be admitted and returns the next step's work; no sequence twice. Sequences that
-  // `held` is true for sit out (see Engine::Options::hold).
-  std::vector<ScheduledChunk> Next(absl::FunctionRef<bool(const Sequence&)> held);
+  // `held` is true for sit out (see Engine::Options::hold). Valid until the next call.
+  absl::Span<const ScheduledChunk> Next(absl::FunctionRef<bool(const Sequence&)> held,
+                                        TimePoint now);
 
-  // Takes a sequence out, wherever it is; destroying it frees its blocks.
-  std::unique_ptr<Sequence> Remove(const Sequence* sequence);
+  // Takes a sequence out, wherever it is. Its blocks are still its own.
+  std::unique_ptr<Sequence> Remove(const Sequence* sequence, TimePoint now);
 
-  // In order of arrival: those that run, then those that wait.
+  // What a step with so many rows, and positions of prompts beyond one a row, cost.
+  void LearnStep(int rows, int prompt_positions, double seconds) {
+    cost_.Learn(rows, prompt_positions, seconds);
+  }
+
+  // Seconds until a request of so many positions that comes now draws its first frame.
+  double ExpectedWait(Priority priority, int positions, TimePoint now) const;
+
+  // In order of admission: those that are admitted, then those that wait.
   std::vector<Sequence*> sequences() const;
-  int running() const { return static_cast<int>(running_.size()); }
-  int waiting() const { return static_cast<int>(waiting_.size()); }
+  Sequence* Find(const StreamKey& stream) const;
+  int running() const { return static_cast<int>(admitted_.size()); }
+  int waiting() const { return queue_.size(); }
 
  private:
-  void Admit();
+  struct Candidate {
+    Sequence* sequence;
+    Standing standing;
+  };
+  struct Places {
+    int playback = 0, whole_files = 0;  // admitted, not paused
+    double age = 0;                     // mean seconds since then
+  };
+
+  int max_streams() const;
+  Places TakenPlaces(TimePoint now) const;
+  void Admit(TimePoint now);
+  void MarkEldestWholeFile();
+  // Fills candidates_, the first in line first.
+  void Rank(absl::FunctionRef<bool(const Sequence&)> held, TimePoint now);
+  // Prompt positions that the next step may have.
+  int PromptBudget() const;
+  // Whether the sequence has the blocks for that; takes them from others if it may.
+  bool GetBlocks(const Candidate& candidate, int positions, TimePoint now);
+  // How many blocks it lacks, after taking them if they are there.
+  int MissingBlocks(Sequence& sequence, int positions);
+  // Makes another one give up its blocks. False: nobody may be asked, or not for so many.
+  bool TakeBlocks(const Candidate& taker, int missing, TimePoint now);
 
   const Options options_;
-  BlockPool* const blocks_;
-  std::deque<std::unique_ptr<Sequence>> waiting_;
-  std::vector<std::unique_ptr<Sequence>> running_;  // in order of admission
+  const Precedence precedence_;
+  KvMemory* const memory_;
+  AdmissionQueue queue_;
+  std::vector<std::unique_ptr<Sequence>> admitted_;  // in order of admission
+  StepCost cost_;
+  uint64_t arrivals_ = 0, steps_ = 0;
+  std::vector<Candidate> candidates_;  // of Next(), kept for their storage
+  std::vector<ScheduledChunk> work_;
 };
 
 }  // namespace shoal::engine

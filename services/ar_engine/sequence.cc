@@ -40,8 +40,19 @@ int Sequence::remaining() const {
   return length() + pending_draws_ - launched_;
 }
 
-int Sequence::blocks_needed() const {
-  return (max_length() + FrameModel::kBlockPositions - 1) / FrameModel::kBlockPositions;
+void Sequence::Start(std::vector<BlockRef> cached) {
+  kv_length_ = launched_ = static_cast<int>(cached.size()) * FrameModel::kBlockPositions;
+  if (cached_positions_ < 0) cached_positions_ = std::min(kv_length_, prompt_length());
+  frames_at_start_ = frames();
+  AddBlocks(std::move(cached));
+}
+
+void Sequence::DropBlocks() {
+  blocks_.clear();
+  block_table_.clear();
+  kv_length_ = launched_ = 0;
+  drawing_row_ = -1;
+  is_remembered = gives_up_blocks = false;
 }
 
 void Sequence::AddBlocks(std::vector<BlockRef> blocks) {

@@ -9,6 +9,7 @@
 #ifndef SHOAL_SERVICES_AR_ENGINE_SEQUENCE_H_
 #define SHOAL_SERVICES_AR_ENGINE_SEQUENCE_H_
 
+#include <algorithm>
 #include <chrono>
 #include <compare>
 #include <cstdint>
@@ -63,6 +64,11 @@ struct ListenerNews {
   uint32_t next_frame = 0;      // frames of the turn before this one are part of that
 };
 
+// KV blocks of so many positions.
+inline int BlocksFor(int positions) {
+  return (positions + FrameModel::kBlockPositions - 1) / FrameModel::kBlockPositions;
+}
+
 class Sequence {
  public:
   using Clock = std::chrono::steady_clock;
@@ -76,7 +82,8 @@ class Sequence {
   uint32_t turn() const { return request_.turn; }
   uint32_t attempt() const { return request_.attempt; }
   int prompt_length() const { return request_.prompt_length; }
-  int cached_positions() const { return cached_positions_; }  // of the prompt, at its first start
+  // Of the prompt, that were known when it first started.
+  int cached_positions() const { return std::max(cached_positions_, 0); }
 
   int length() const { return static_cast<int>(request_.token_ids.size()); }
   int max_length() const { return request_.prompt_length + request_.max_frames; }
@@ -98,18 +105,27 @@ class Sequence {
   // What is older than what is known changes nothing.
   void Update(const ListenerNews& news, TimePoint now);
 
-  int blocks_needed() const;  // for max_length()
   bool has_blocks() const { return !blocks_.empty(); }
   absl::Span<const BlockRef> blocks() const { return blocks_; }
+  // Begins, or begins again, with blocks whose positions are in the KV already. REQUIRES: it has
+  // none.
+  void Start(std::vector<BlockRef> cached);
   void AddBlocks(std::vector<BlockRef> blocks);
+  // All that it has computed has to be computed again. REQUIRES: in_flight() == 0.
+  void DropBlocks();
+  bool kv_usable() const {
+    return kv_usable_;
+  }  // the first kv_length() positions are as they should
+  // Of the frames, some were drawn since Start().
+  bool has_drawn_since_start() const { return frames() > frames_at_start_; }
 
   // The next `positions` positions; they draw if they reach the end. Valid until the sequence
   // changes. REQUIRES: its blocks cover them, 1 <= positions <= remaining().
   SequenceChunk Chunk(int positions) const;
   // They are row `row` of the step that is launched now.
   void OnLaunched(int positions, int row);
-  // The oldest step that names it, with so many of its positions, is collected; `usable`: its KV
-  // is as it should be, and what it drew is or will be appended.
+  // The oldest step that names it, with so many of its positions, is collected; `usable`: their KV
+  // is as it should be.
   void OnCollected(int positions, bool usable);
   // A frame was drawn: its codes are the next position. (num_codebooks)
   void Append(absl::Span<const int32_t> codes, TimePoint now);
@@ -118,6 +134,16 @@ class Sequence {
   TimePoint submitted, started, first_frame;
   bool has_started = false;
   bool has_ended = false;  // the sink knows
+
+  // Of the Scheduler and KvMemory.
+  uint64_t arrival = 0;  // in order of submission
+  TimePoint admitted;
+  bool is_eldest_whole_file = false;  // of those admitted that are not paused
+  bool is_remembered = false;         // the cache has the prompt, since Start()
+  bool gives_up_blocks = false;       // once they are no longer named by a launched step
+  int missing_blocks = 0;             // when it was last tried to start,
+  uint64_t tried_at = 0;              // with so many KvMemory::returns()
+  uint64_t step = 0;                  // the last that it was scheduled in
 
  private:
   Request request_;  // token_ids and codes grow by a position a frame
@@ -128,7 +154,8 @@ class Sequence {
   uint32_t heard_frames_ = 0;     // next_frame of the latest news
   int frame_limit_ = 0;           // of max_frames and runaway_frames
   std::vector<int32_t> history_;  // semantic codes of the turn's frames
-  int cached_positions_ = 0;
+  int cached_positions_ = -1;     // before the first start
+  uint32_t frames_at_start_ = 0;
   int kv_length_ = 0, launched_ = 0, in_flight_ = 0;
   int pending_draws_ = 0;  // in steps in flight
   int drawing_row_ = -1;   // of the last launched step, if it draws

@@ -43,6 +43,33 @@ shoal_mutation_test(mutation_prefix_pins_without_bound ${order}
   REPLACE "pinned_ > max_pinned_"
   WITH "pinned_ > max_pinned_ + 1")
 
+# In the sampler: what it draws would still sound like speech, but not like this model's.
+
+set(draws LABELS engine SOURCE services/ar_engine/sampler.cc TEST sampler_statistics_test)
+set(keys LABELS engine SOURCE services/ar_engine/sampler.cc TEST sampler_independence_test)
+
+shoal_mutation_test(mutation_sampler_race_without_logarithm ${draws}
+  REPLACE "weight / -std::log(u)"
+  WITH "weight / (1.0 - u)")
+shoal_mutation_test(mutation_sampler_one_order_of_filters ${draws}
+  REPLACE "top_k_on && setting.order == FilterOrder::kFullSoftmax"
+  WITH "top_k_on && setting.order == FilterOrder::kFullSoftmax && setting.top_k < 0")
+shoal_mutation_test(mutation_sampler_top_p_keeps_one_more ${draws}
+  REPLACE "cumulative += std::exp(end->logit - highest);\n    if (cumulative / sum > top_p && end != candidates.begin()) break;"
+  WITH "if (cumulative / sum > top_p && end != candidates.begin()) break;\n    cumulative += std::exp(end->logit - highest);")
+shoal_mutation_test(mutation_sampler_second_draw_repeats_the_first ${keys}
+  REPLACE "draw.index = DrawAt(row, HotSetting(params), key, 1);"
+  WITH "draw.index = DrawAt(row, HotSetting(params), key, 0);")
+shoal_mutation_test(mutation_sampler_second_draw_at_the_normal_setting ${draws}
+  REPLACE "draw.index = DrawAt(row, HotSetting(params), key, 1);"
+  WITH "draw.index = DrawAt(row, NormalSetting(params), key, 1);")
+shoal_mutation_test(mutation_sampler_codebooks_share_numbers ${keys}
+  REPLACE "2 * key.codebook + draw_number"
+  WITH "2 * (key.codebook / 2) + draw_number")
+shoal_mutation_test(mutation_sampler_window_rule_spares_residuals ${draws}
+  REPLACE "return DrawAt(row, hot ? HotSetting(params)"
+  WITH "return DrawAt(row, hot ? NormalSetting(params)")
+
 # The machinery itself: what is no fault found does not pass for one.
 add_test(NAME mutation_a_passing_test_is_no_catch
   COMMAND ${CMAKE_SOURCE_DIR}/cmake/expect_caught $<TARGET_FILE:prefix_cache_test>)

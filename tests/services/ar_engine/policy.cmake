@@ -1,8 +1,11 @@
 shoal_test(philox_test SOURCES philox_test.cc DEPS ar_engine_policy LABELS unit)
 shoal_test(sampler_test SOURCES sampler_test.cc DEPS ar_engine_policy LABELS unit)
-shoal_test(sampler_golden_test SOURCES sampler_golden_test.cc
-  DEPS ar_engine_policy test_support LABELS golden)
 shoal_library(ar_engine_policy_testing DIR tests/services/ar_engine DEPS ar_engine_policy)
+foreach(name sampler_statistics_test sampler_independence_test)
+  shoal_test(${name} SOURCES ${name}.cc DEPS ar_engine_policy_testing LABELS engine unit)
+endforeach()
+shoal_test(sampler_golden_test SOURCES sampler_golden_test.cc
+  DEPS ar_engine_policy_testing test_support LABELS engine golden)
 shoal_test(prefix_cache_test SOURCES prefix_cache_test.cc DEPS ar_engine_policy LABELS engine unit)
 shoal_library(prefix_workload DIR tests/services/ar_engine
   SOURCES prefix_model.cc prefix_workload.cc DEPS ar_engine_policy absl::span absl::strings)

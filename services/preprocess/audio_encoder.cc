@@ -36,6 +36,11 @@ void AudioEncoder::WriteHeader(Chunk* chunk) {
   header_written_ = true;
 }
 
+double AudioEncoder::bytes_per_second() const {
+  const size_t sample = options_.encoding == tts::v1::FLOAT32 ? sizeof(float) : sizeof(int16_t);
+  return static_cast<double>(sample) * options_.output_rate;
+}
+
 AudioEncoder::Chunk AudioEncoder::Pack() {
   Chunk chunk;
   chunk.first_sample = samples_;

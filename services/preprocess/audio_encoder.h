@@ -41,6 +41,7 @@ class AudioEncoder {
   Chunk Finish();
 
   uint64_t samples() const { return samples_; }  // put out so far
+  double bytes_per_second() const;               // of what is put out, headers aside
 
  private:
   AudioEncoder(const Options& options, audio::Resampler resampler)

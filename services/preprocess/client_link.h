@@ -4,6 +4,7 @@
 #define SHOAL_SERVICES_PREPROCESS_CLIENT_LINK_H_
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "shoal/tts/v1/tts.pb.h"
 
 namespace shoal::preprocess {
@@ -18,6 +19,9 @@ class ClientLink {
   // Session::OnWritten follows when there is room for the next. REQUIRES: the last one has
   // followed.
   virtual void Write(tts::v1::StreamingSynthesizeResponse response) = 0;
+
+  // When the client stops waiting; InfiniteFuture when it has not said.
+  virtual absl::Time deadline() const = 0;
 
   // The end, even while a write is under way. No call may follow.
   virtual void Finish(const absl::Status& status) = 0;

@@ -32,14 +32,26 @@ void AddRequestFlags(service::FlagSet& set, FrontOptions* front) {
 void AddSessionFlags(service::FlagSet& set, FrontOptions* front) {
   SessionLimits& session = front->session;
   set.Add("max-waiting-audio-bytes", &session.max_waiting_audio_bytes,
-          "audio kept for a client that does not take it");
+          "audio kept for a client that does not take it; its stream pauses when that is full");
   set.Add("client-stall", &session.client_stall,
-          "how long a client may take nothing while more than that waits");
+          "how long a client may take nothing while more than half of that waits");
   set.Add("text-stall", &session.text_stall,
           "how long a call may have nothing to speak and send nothing");
   set.Add("max-session", &session.max_session, "how long a call may last");
   set.Add("stage-silence", &front->router.stage_silence,
           "how long an engine or vocoder may owe an answer");
+  set.Add("first-audio-wait", &session.first_audio_wait,
+          "a call whose first audio would take longer is refused at once; 0 = any wait will do");
+}
+
+void AddSpeechLengthFlags(service::FlagSet& set, SpeechLengthLimits* limits) {
+  set.Add("most-speech-per-byte", &limits->most_seconds_per_byte,
+          "seconds that a byte of text may be spoken for: a turn that is longer is ended as a "
+          "runaway; 0 = off");
+  set.Add("most-speech-extra", &limits->most_extra_seconds,
+          "seconds that any turn may be longer than that");
+  set.Add("least-speech-per-byte", &limits->least_seconds_per_byte,
+          "seconds that a byte of text takes at least, or a warning says so; 0 = off");
 }
 
 void AddWorkFlags(service::FlagSet& set, FrontFlags* flags) {
@@ -70,6 +82,7 @@ void AddFrontFlags(service::FlagSet& flag_set, FrontFlags* flags) {
   AddAddressFlags(flag_set, flags);
   AddRequestFlags(flag_set, &flags->server.front);
   AddSessionFlags(flag_set, &flags->server.front);
+  AddSpeechLengthFlags(flag_set, &flags->server.front.session.speech_length);
   AddWorkFlags(flag_set, flags);
   service::AddServiceFlags(flag_set, &flags->service);
 }
@@ -99,6 +112,18 @@ absl::Status FinishFrontFlags(FrontFlags* flags) {
   };
   for (const auto& [flag, value] : positive) {
     if (absl::Status status = CheckPositive(flag, value); !status.ok()) return status;
+  }
+  const SpeechLengthLimits& speech = front.session.speech_length;
+  const std::pair<const char*, double> not_negative[] = {
+      {"first-audio-wait", absl::ToDoubleSeconds(front.session.first_audio_wait)},
+      {"most-speech-per-byte", speech.most_seconds_per_byte},
+      {"most-speech-extra", speech.most_extra_seconds},
+      {"least-speech-per-byte", speech.least_seconds_per_byte},
+  };
+  for (const auto& [flag, value] : not_negative) {
+    if (value >= 0) continue;  // NaN is not
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", flag, ": ", value, "; expected 0 or more"));
   }
   // GetServerInfo tells limits in 32 bits.
   for (const auto& [flag, value] : positive) {

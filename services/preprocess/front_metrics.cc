@@ -62,13 +62,26 @@ FrontMetrics::FrontMetrics(service::Metrics* metrics)
       streams_continuous(metrics->Counter("shoal_streams_continuous_total",
                                           "Calls whose audio always came before it was due")),
       requests_running(metrics->Gauge("shoal_requests_running", "Calls that are open")),
+      audio_waiting_bytes(
+          metrics->Gauge("shoal_audio_waiting_bytes", "Audio that clients have not taken yet")),
       stage_messages_unexpected(metrics->Counter(
           "shoal_stage_messages_unexpected_total",
           "Messages of stages dropped: an unknown stream, a repeat, an older turn or attempt")),
       metrics_(metrics) {
   // A series that is there from the start can be told from one that never was.
   metrics_->Counter("shoal_streams_total", kStreamsHelp, {{"outcome", "ok"}, {"reason", ""}});
+  for (const char* kind : {"runaway", "too_short"}) SuspectTurns(kind);
 }
+
+prometheus::Counter& FrontMetrics::SuspectTurns(const std::string& kind) {
+  return metrics_->Counter(
+      "shoal_turns_suspect_total",
+      "Turns whose audio was ended as far too long for their text (runaway), or "
+      "was far too short for it",
+      {{"kind", kind}});
+}
+
+void FrontMetrics::CountSuspectTurn(const std::string& kind) { SuspectTurns(kind).Increment(); }
 
 void FrontMetrics::CountStream(const std::string& outcome, const std::string& reason) {
   const bool known = std::find(kReasons.begin(), kReasons.end(), reason) != kReasons.end();

@@ -13,6 +13,9 @@ class FrontMetrics {
  public:
   explicit FrontMetrics(service::Metrics* metrics);
 
+  // A turn whose speech was no speech of its text. `kind` is "runaway" or "too_short".
+  void CountSuspectTurn(const std::string& kind);
+
   // A session ended. `outcome` is "ok", "refused", "failed" or "cancelled"; `reason` is one of
   // errors.h or empty, and anything else is counted as "OTHER".
   void CountStream(const std::string& outcome, const std::string& reason);
@@ -25,9 +28,12 @@ class FrontMetrics {
   prometheus::Counter& audio_underrun_seconds;
   prometheus::Counter& streams_continuous;
   prometheus::Gauge& requests_running;
+  prometheus::Gauge& audio_waiting_bytes;
   prometheus::Counter& stage_messages_unexpected;
 
  private:
+  prometheus::Counter& SuspectTurns(const std::string& kind);
+
   service::Metrics* metrics_;
 };
 

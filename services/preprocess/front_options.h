@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "services/preprocess/speech_length.h"
 
 namespace shoal::preprocess {
 
@@ -22,13 +23,18 @@ struct RequestLimits {
 
 // How long a session may do what.
 struct SessionLimits {
-  // Audio that waits for a slow client. Past half of it no further turn is begun; past it the
-  // client must take some within `client_stall`; past twice of it the session ends at once.
+  // Audio that waits for a slow client: the stages are asked for no more than fits. Past half of it
+  // no further turn is begun, and the client must take some within `client_stall`. Past twice of
+  // it, which is more than was asked for, the session ends at once.
   int64_t max_waiting_audio_bytes = 16 << 20;
   absl::Duration client_stall = absl::Seconds(30);
   absl::Duration text_stall = absl::Minutes(5);  // nothing to speak and nothing comes
   absl::Duration max_session = absl::Hours(1);
   int max_waiting_inputs = 1024;  // text pieces and flushes not yet spoken; more are not read
+  // An engine that could not make a call's first frame before then refuses it at once. Zero: any
+  // wait will do. A client's own deadline counts as well.
+  absl::Duration first_audio_wait = absl::Seconds(30);
+  SpeechLengthLimits speech_length = {};
 };
 
 struct RouterLimits {
@@ -36,6 +42,8 @@ struct RouterLimits {
   absl::Duration gap = absl::Seconds(2);             // for a missing frame to arrive late
   int max_held_chunks = 64;                          // audio ahead of a missing frame
   absl::Duration retry_after = absl::Seconds(1);     // told to clients, and between own retries
+  // What the listener has is told to the stages at least this often while a turn is heard.
+  absl::Duration credit_interval = absl::Milliseconds(500);
 };
 
 struct FrontOptions {

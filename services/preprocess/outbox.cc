@@ -12,12 +12,17 @@ int64_t AudioBytes(const tts::v1::StreamingSynthesizeResponse& response) {
 }  // namespace
 
 Outbox::Outbox(FrontLoop* loop, const SessionLimits& limits, ClientLink* link,
-               std::function<void()> too_slow)
-    : loop_(loop), limits_(limits), link_(link), too_slow_(std::move(too_slow)) {}
+               prometheus::Gauge* waiting, std::function<void()> too_slow)
+    : loop_(loop), limits_(limits), link_(link), gauge_(waiting), too_slow_(std::move(too_slow)) {}
+
+void Outbox::Count(int64_t bytes) {
+  waiting_bytes_ += bytes;
+  gauge_->Increment(static_cast<double>(bytes));
+}
 
 void Outbox::Push(tts::v1::StreamingSynthesizeResponse response) {
   if (link_ == nullptr) return;
-  waiting_bytes_ += AudioBytes(response);
+  Count(AudioBytes(response));
   waiting_.push_back(std::move(response));
   WriteNext();
   if (!patience_.pending()) WatchClient();
@@ -27,11 +32,13 @@ void Outbox::Push(tts::v1::StreamingSynthesizeResponse response) {
   }
 }
 
-void Outbox::OnWritten() {
-  waiting_bytes_ -= in_flight_bytes_;
+int64_t Outbox::OnWritten() {
+  const int64_t written = in_flight_bytes_;
+  Count(-written);
   in_flight_bytes_ = -1;
   WriteNext();
   WatchClient();
+  return written;
 }
 
 void Outbox::WriteNext() {
@@ -44,12 +51,13 @@ void Outbox::WriteNext() {
 
 void Outbox::WatchClient() {
   if (link_ == nullptr || given_up_) return;
-  if (waiting_bytes_ <= limits_.max_waiting_audio_bytes) return patience_.Reset();
+  if (has_room()) return patience_.Reset();
   patience_ = loop_->After(limits_.client_stall, too_slow_);
 }
 
 void Outbox::Close() {
   link_ = nullptr;
+  for (const auto& dropped : waiting_) Count(-AudioBytes(dropped));
   waiting_.clear();
   patience_.Reset();
 }

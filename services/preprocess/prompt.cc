@@ -59,9 +59,11 @@ class PromptBuilder::Layout {
       token_ids_.push_back(static_cast<int32_t>(id));
     }
   }
+  void EndOfSystem() { system_length_ = static_cast<int64_t>(token_ids_.size()); }
   Prompt Finish() {
     const size_t length = token_ids_.size();
     Prompt prompt;
+    prompt.system_length = system_length_;
     prompt.codes.assign(static_cast<size_t>(vocabulary_.num_codebooks) * length, 0);
     for (const Audio& audio : audio_) {
       const size_t frames = static_cast<size_t>(audio.codes.frames);
@@ -83,6 +85,7 @@ class PromptBuilder::Layout {
   const PromptVocabulary& vocabulary_;
   std::vector<int32_t> token_ids_;
   std::vector<Audio> audio_;
+  int64_t system_length_ = 0;
 };
 
 PromptBuilder::PromptBuilder(const Tokenizer* tokenizer, const PromptVocabulary& vocabulary,
@@ -184,6 +187,7 @@ absl::StatusOr<Prompt> PromptBuilder::Build(absl::Span<const preprocess::Referen
     }
   }
   layout.Tokens(literals_.message_end);
+  layout.EndOfSystem();
 
   for (size_t i = 0; i < history.size(); ++i) {
     const std::string name = absl::StrCat("history[", i, "]");

@@ -40,6 +40,9 @@ struct SpokenTurn {
 struct Prompt {
   std::vector<int32_t> token_ids;  // (length)
   std::vector<int32_t> codes;  // (num_codebooks, length) row-major; 0 outside semantic positions
+  // Positions of the system message, which holds the voice: the same in every turn of every call
+  // with these references; without any, in every such call.
+  int64_t system_length = 0;
 
   int64_t length() const { return static_cast<int64_t>(token_ids.size()); }
 };

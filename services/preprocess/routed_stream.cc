@@ -4,42 +4,19 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/service/status_code.h"
 #include "services/preprocess/errors.h"
+#include "services/preprocess/stage_errors.h"
 #include "services/preprocess/stream_router.h"
 
 namespace shoal::preprocess {
-namespace {
-
-// Only a stage that is full or about to leave may have a better one beside it.
-bool AnotherMayTake(absl::StatusCode code) {
-  return code == absl::StatusCode::kResourceExhausted || code == absl::StatusCode::kUnavailable;
-}
-
-absl::Status StatusOf(const pipeline::v1::Event::Failed& failed, absl::Duration retry_after) {
-  absl::Status status = service::StatusFrom(failed.code(), failed.message());
-  if (status.ok()) status = absl::InternalError("a stage failed without saying how");
-  const std::string reason = failed.reason().empty() ? reason::kStageFailed : failed.reason();
-  if (failed.retry_after_seconds() > 0) {
-    return RetryLater(status.code(), reason, status.message(),
-                      absl::Seconds(failed.retry_after_seconds()));
-  }
-  if (AnotherMayTake(status.code())) {
-    return RetryLater(status.code(), reason, status.message(), retry_after);
-  }
-  return WithReason(std::move(status), reason);
-}
-
-}  // namespace
 
 RoutedStream::RoutedStream(StreamRouter* router, Listener* listener,
-                           pipeline::v1::Priority priority, uint64_t high, uint64_t low)
+                           pipeline::v1::Priority priority, const pipeline::v1::StreamId& id)
     : router_(router),
       listener_(listener),
       priority_(priority),
-      high_(high),
-      low_(low),
-      name_(absl::StrFormat("%016x%016x", high, low)) {}
+      id_(id),
+      name_(absl::StrFormat("%016x%016x", id.high(), id.low())) {}
 
 RoutedStream::~RoutedStream() { Close(); }
 
@@ -49,6 +26,7 @@ void RoutedStream::Close() {
   silence_.Reset();
   gap_.Reset();
   retry_.Reset();
+  credit_.Reset();
   if (turn_ && turn_->engine != 0) SendCancel(turn_->engine, turn_number_);
   if (vocoder_ != 0) SendCancel(vocoder_, 0);
   ReleaseEngine();
@@ -57,13 +35,8 @@ void RoutedStream::Close() {
 }
 
 void RoutedStream::SendCancel(uint64_t incarnation, uint32_t turn) {
-  transport::Message message;
-  pipeline::v1::Cancel& cancel = *message.envelope.mutable_cancel();
-  cancel.mutable_stream()->set_high(high_);
-  cancel.mutable_stream()->set_low(low_);
-  cancel.set_turn(turn);
   // A peer that is gone has freed everything already.
-  router_->channel_->Send(incarnation, std::move(message)).IgnoreError();
+  router_->channel_->Send(incarnation, CancelMessage({id_, turn})).IgnoreError();
 }
 
 absl::Status RoutedStream::OpenDecoder() {
@@ -71,13 +44,7 @@ absl::Status RoutedStream::OpenDecoder() {
     const absl::StatusOr<uint64_t> vocoder =
         router_->peers_.Pick(pipeline::v1::VOCODER, refused_vocoders_);
     if (!vocoder.ok()) return vocoder.status();
-    transport::Message message;
-    pipeline::v1::Submit& submit = *message.envelope.mutable_submit();
-    submit.mutable_stream()->set_high(high_);
-    submit.mutable_stream()->set_low(low_);
-    submit.set_priority(priority_);
-    submit.mutable_decode();
-    if (!router_->channel_->Send(*vocoder, std::move(message)).ok()) {
+    if (!router_->channel_->Send(*vocoder, OpenDecoderMessage(id_, priority_)).ok()) {
       refused_vocoders_.insert(*vocoder);
       continue;
     }
@@ -89,9 +56,10 @@ absl::Status RoutedStream::OpenDecoder() {
   }
 }
 
-void RoutedStream::Speak(Prompt prompt, const pipeline::v1::Sampling& sampling) {
-  turn_.emplace(Turn{.prompt = std::move(prompt),
-                     .sampling = sampling,
+void RoutedStream::Speak(TurnRequest request, absl::Time first_audio_by) {
+  turn_.emplace(Turn{.request = std::move(request),
+                     .first_audio_by = first_audio_by,
+                     .told = {},
                      .refused = {},
                      .audio = TurnAudio(static_cast<size_t>(router_->limits_.max_held_chunks)),
                      .finished = std::nullopt});
@@ -117,24 +85,12 @@ absl::Status RoutedStream::SubmitTurn() {
     const absl::StatusOr<uint64_t> engine =
         router_->peers_.Pick(pipeline::v1::ENGINE, turn_->refused);
     if (!engine.ok()) return engine.status();
-    transport::Message message;
-    pipeline::v1::Submit& submit = *message.envelope.mutable_submit();
-    submit.mutable_stream()->set_high(high_);
-    submit.mutable_stream()->set_low(low_);
-    submit.set_turn(turn_number_);
-    submit.set_priority(priority_);
-    pipeline::v1::Generate& generate = *submit.mutable_generate();
-    const Prompt& prompt = turn_->prompt;
-    const auto length = static_cast<uint32_t>(prompt.length());
-    transport::AttachInt32(message, generate.mutable_token_ids(), prompt.token_ids, {length});
-    transport::AttachInt32(message, generate.mutable_codes(), prompt.codes,
-                           {static_cast<uint32_t>(prompt.codes.size() / length), length});
-    *generate.mutable_sampling() = turn_->sampling;
-    generate.mutable_vocoder()->set_inbox(vocoder->inbox);
-    generate.mutable_vocoder()->set_incarnation(vocoder_);
-    generate.set_prompt_length(length);
-    const pipeline::v1::ModelLimits& codec = vocoder->hello.limits();
-    generate.set_frame_ms(1000.0 * codec.frame_length() / codec.sample_rate_hz());
+    // Only the first audio of a call can be refused; what comes later waits its time.
+    const absl::Duration wait =
+        audio_out_ ? absl::InfiniteDuration() : turn_->first_audio_by - absl::Now();
+    turn_->told = listener_->CreditNow();
+    transport::Message message =
+        GenerateMessage(turn_name(), priority_, turn_->request, turn_->told, wait, *vocoder);
     const absl::Status sent = router_->channel_->Send(*engine, std::move(message));
     if (!sent.ok()) {
       if (!AnotherMayTake(sent.code())) return sent;
@@ -143,6 +99,10 @@ absl::Status RoutedStream::SubmitTurn() {
     }
     turn_->engine = *engine;
     router_->peers_.Take(*engine);
+    // The vocoder plans with what the listener has from the turn's first frame on.
+    if (turn_->told.frames > 0) {
+      router_->channel_->Send(vocoder_, CreditMessage(turn_name(), turn_->told)).IgnoreError();
+    }
     WatchSilence();
     return absl::OkStatus();
   }
@@ -177,7 +137,7 @@ void RoutedStream::OnMessage(uint64_t from, transport::Message message) {
 void RoutedStream::OnVocoderEvent(const pipeline::v1::Event& event) {
   if (event.has_failed()) {
     if (decode_ == DecodeState::kAsked) return OnRefused(pipeline::v1::VOCODER, event.failed());
-    return FailAsTold(event.failed());
+    return Fail(StageFailed(event.failed(), audio_out_, router_->limits_.retry_after));
   }
   if (!event.has_accepted() || decode_ != DecodeState::kAsked) return CountUnexpected();
   decode_ = DecodeState::kReady;
@@ -190,7 +150,7 @@ void RoutedStream::OnEngineEvent(const pipeline::v1::Event& event) {
   switch (event.kind_case()) {
     case pipeline::v1::Event::kAccepted:
       turn_->accepted = true;
-      turn_->prompt = {};
+      turn_->request.prompt = {};
       silence_.Reset();  // it may have to wait its turn for long
       return;
     case pipeline::v1::Event::kStarted:
@@ -201,14 +161,14 @@ void RoutedStream::OnEngineEvent(const pipeline::v1::Event& event) {
       return CloseTurnIfComplete();
     case pipeline::v1::Event::kFailed:
       if (!turn_->accepted) return OnRefused(pipeline::v1::ENGINE, event.failed());
-      return FailAsTold(event.failed());
+      return Fail(StageFailed(event.failed(), audio_out_, router_->limits_.retry_after));
     case pipeline::v1::Event::KIND_NOT_SET:
       return CountUnexpected();
   }
 }
 
 void RoutedStream::OnRefused(pipeline::v1::Stage stage, const pipeline::v1::Event::Failed& failed) {
-  const absl::Status refusal = StatusOf(failed, router_->limits_.retry_after);
+  const absl::Status refusal = StageRefused(failed, router_->limits_.retry_after);
   if (!AnotherMayTake(refusal.code())) return Fail(refusal);
   if (stage == pipeline::v1::VOCODER) {
     refused_vocoders_.insert(vocoder_);
@@ -239,7 +199,6 @@ void RoutedStream::OnAudio(transport::Message message) {
     chunk.pcm = *std::move(pcm);
     chunk.codes = *std::move(codes);
   }
-  WatchSilence();
 
   std::vector<TurnAudio::Chunk> ready;
   const uint64_t repeats = turn_->audio.repeats();
@@ -252,7 +211,37 @@ void RoutedStream::OnAudio(transport::Message message) {
     listener_->OnAudio(next.pcm, next.codes);
     if (listener_ == nullptr) return;  // it has closed the stream
   }
+  WatchSilence();
+  OnListenerMoved();
+  if (!credit_.pending()) TellCreditAgain();
   CloseTurnIfComplete();
+}
+
+void RoutedStream::OnListenerMoved() {
+  if (!turn_ || turn_->told.frames == 0) return;
+  const TurnCredit credit = listener_->CreditNow();
+  if (credit.frames >= turn_->told.frames + credit.useful_growth) SendCredit(credit);
+}
+
+void RoutedStream::SendCredit(const TurnCredit& credit) {
+  // To whom it makes no difference any more drops it; what is lost on the way is told again soon.
+  for (const uint64_t stage : {turn_->engine, vocoder_}) {
+    if (stage == turn_->engine && (stage == 0 || turn_->finished)) continue;
+    router_->channel_->Send(stage, CreditMessage(turn_name(), credit)).IgnoreError();
+  }
+  const bool grown = credit.frames > turn_->told.frames;
+  turn_->told = credit;
+  if (grown && !silence_.pending()) WatchSilence();
+}
+
+void RoutedStream::TellCreditAgain() {
+  if (turn_->told.frames == 0) return;
+  credit_ = router_->loop_->After(router_->limits_.credit_interval, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr || !self->turn_) return;
+    self->SendCredit(self->listener_->CreditNow());
+    self->TellCreditAgain();
+  });
 }
 
 void RoutedStream::CloseTurnIfComplete() {
@@ -267,7 +256,8 @@ void RoutedStream::CloseTurnIfComplete() {
   }
   if (!turn_->audio.complete()) return;
   const pipeline::v1::FinishReason how = turn_->finished->reason();
-  if (how != pipeline::v1::STOP && how != pipeline::v1::MAX_FRAMES) {
+  if (how != pipeline::v1::STOP && how != pipeline::v1::MAX_FRAMES &&
+      how != pipeline::v1::RUNAWAY) {
     return Fail(
         WithReason(absl::InternalError(absl::StrCat("the engine broke off turn ", turn_number_,
                                                     ": ", pipeline::v1::FinishReason_Name(how))),
@@ -279,19 +269,26 @@ void RoutedStream::CloseTurnIfComplete() {
   ++turn_number_;
   silence_.Reset();
   gap_.Reset();
+  credit_.Reset();
   listener_->OnTurnEnd(end);
 }
 
+bool RoutedStream::Paused(const Turn& turn) {
+  const uint32_t heard = turn.audio.next_frame();
+  if (turn.told.frames == 0 || heard < turn.told.frames) return false;
+  return !turn.finished || heard < turn.finished->frame_count();
+}
+
 void RoutedStream::WatchSilence() {
+  // Stages that have done all that they were asked for owe nothing.
+  if (turn_ && Paused(*turn_)) return silence_.Reset();
   silence_ = router_->loop_->After(router_->limits_.stage_silence, [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (self == nullptr) return;
     const bool vocoder =
         self->decode_ == DecodeState::kAsked || (self->turn_ && self->turn_->finished.has_value());
-    self->Fail(RetryLater(absl::StatusCode::kUnavailable, reason::kStageSilent,
-                          absl::StrCat("the ", vocoder ? "vocoder" : "engine",
-                                       " has not answered; ", self->RetryAdvice()),
-                          self->router_->limits_.retry_after));
+    self->Fail(StageSilent(vocoder ? "vocoder" : "engine", self->audio_out_,
+                           self->router_->limits_.retry_after));
   });
 }
 
@@ -310,29 +307,13 @@ void RoutedStream::WatchGap() {
 
 void RoutedStream::OnPeerDown(uint64_t incarnation, absl::string_view why) {
   if (listener_ == nullptr) return;
-  if (incarnation == vocoder_) return FailLost("vocoder", reason::kVocoderLost, why);
-  if (turn_ && turn_->engine == incarnation) FailLost("engine", reason::kEngineLost, why);
-}
-
-void RoutedStream::FailAsTold(const pipeline::v1::Event::Failed& failed) {
-  absl::Status status = StatusOf(failed, router_->limits_.retry_after);
-  if (status.code() == absl::StatusCode::kUnavailable) {
-    status = RetryLater(status.code(), ReasonOf(status),
-                        absl::StrCat(status.message(), "; ", RetryAdvice()),
-                        router_->limits_.retry_after);
+  const absl::Duration retry_after = router_->limits_.retry_after;
+  if (incarnation == vocoder_) {
+    return Fail(StageLost("vocoder", reason::kVocoderLost, why, audio_out_, retry_after));
   }
-  Fail(std::move(status));
-}
-
-void RoutedStream::FailLost(absl::string_view stage, const char* reason, absl::string_view why) {
-  Fail(RetryLater(absl::StatusCode::kUnavailable, reason,
-                  absl::StrCat("the ", stage, " went away (", why, "); ", RetryAdvice()),
-                  router_->limits_.retry_after));
-}
-
-std::string RoutedStream::RetryAdvice() const {
-  return audio_out_ ? "audio had been sent: a retry would speak from the beginning"
-                    : "no audio had been sent: a retry is safe";
+  if (turn_ && turn_->engine == incarnation) {
+    Fail(StageLost("engine", reason::kEngineLost, why, audio_out_, retry_after));
+  }
 }
 
 void RoutedStream::Fail(absl::Status status) {

@@ -16,10 +16,12 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "common/transport/message.h"
 #include "services/preprocess/front_loop.h"
-#include "services/preprocess/prompt.h"
+#include "services/preprocess/listener_clock.h"
+#include "services/preprocess/stage_messages.h"
 #include "services/preprocess/turn_audio.h"
 
 namespace shoal::preprocess {
@@ -43,12 +45,18 @@ class RoutedStream : public std::enable_shared_from_this<RoutedStream> {
     virtual void OnAudio(absl::Span<const float> pcm, absl::Span<const int32_t> codes) = 0;
     virtual void OnTurnEnd(const TurnEnd& end) = 0;
     virtual void OnStreamFailed(const absl::Status& status) = 0;
+    // Asked whenever the stages are about to be told.
+    virtual TurnCredit CreditNow() = 0;
   };
 
   ~RoutedStream();
 
-  // Generates and speaks the next turn. REQUIRES: no turn is running.
-  void Speak(Prompt prompt, const pipeline::v1::Sampling& sampling);
+  // Generates and speaks the next turn. The call's first audio must come by `first_audio_by`, or is
+  // refused beforehand. REQUIRES: no turn is running.
+  void Speak(TurnRequest request, absl::Time first_audio_by);
+
+  // The client has taken some audio: the stages hear of it when it makes a difference to them.
+  void OnListenerMoved();
 
   // Frees everything in the stages. The listener hears nothing more.
   void Close();
@@ -59,8 +67,9 @@ class RoutedStream : public std::enable_shared_from_this<RoutedStream> {
   friend class StreamRouter;
   enum class DecodeState { kNone, kAsked, kReady };
   struct Turn {
-    Prompt prompt;  // kept until the engine has accepted it
-    pipeline::v1::Sampling sampling;
+    TurnRequest request;  // its prompt is kept until the engine has accepted it
+    absl::Time first_audio_by;
+    TurnCredit told;      // to the engine, at least
     uint64_t engine = 0;  // incarnation; 0 = none yet
     bool accepted = false;
     std::set<uint64_t> refused;  // engines that were too busy
@@ -69,7 +78,7 @@ class RoutedStream : public std::enable_shared_from_this<RoutedStream> {
   };
 
   RoutedStream(StreamRouter* router, Listener* listener, pipeline::v1::Priority priority,
-               uint64_t high, uint64_t low);
+               const pipeline::v1::StreamId& id);
 
   // From the router.
   absl::Status OpenDecoder();
@@ -84,22 +93,23 @@ class RoutedStream : public std::enable_shared_from_this<RoutedStream> {
   absl::Status SubmitTurn();
   void SubmitOrWait();
   void SendCancel(uint64_t incarnation, uint32_t turn);
+  void SendCredit(const TurnCredit& credit);
+  void TellCreditAgain();
   void ReleaseEngine();
   void CloseTurnIfComplete();
+  // The stages have made all that they were asked for: the next move is the client's.
+  static bool Paused(const Turn& turn);
   void WatchSilence();
   void WatchGap();
   void Fail(absl::Status status);
-  void FailAsTold(const pipeline::v1::Event::Failed& failed);
-  void FailLost(absl::string_view stage, const char* reason, absl::string_view why);
-  // Whether a client may simply ask again, in words.
-  std::string RetryAdvice() const;
+  TurnName turn_name() const { return {id_, turn_number_}; }
   bool IsCurrent(uint32_t turn, uint32_t attempt) const;
   void CountUnexpected();
 
   StreamRouter* const router_;
   Listener* listener_;  // null once closed
   const pipeline::v1::Priority priority_;
-  const uint64_t high_, low_;
+  const pipeline::v1::StreamId id_;
   const std::string name_;
 
   uint64_t vocoder_ = 0;  // incarnation; 0 = none
@@ -110,7 +120,7 @@ class RoutedStream : public std::enable_shared_from_this<RoutedStream> {
   std::optional<Turn> turn_;
   bool audio_out_ = false;  // the listener has got some
 
-  FrontLoop::Timer silence_, gap_, retry_;
+  FrontLoop::Timer silence_, gap_, retry_, credit_;
 };
 
 }  // namespace shoal::preprocess

@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -33,7 +35,19 @@ const char* WarningText(const std::string& code) {
 }
 
 tts::v1::FinishReason PublicReason(pipeline::v1::FinishReason reason) {
-  return reason == pipeline::v1::STOP ? tts::v1::FINISH_STOP : tts::v1::FINISH_MAX_FRAMES;
+  switch (reason) {
+    case pipeline::v1::STOP:
+      return tts::v1::FINISH_STOP;
+    case pipeline::v1::RUNAWAY:
+      return tts::v1::FINISH_RUNAWAY;
+    default:
+      return tts::v1::FINISH_MAX_FRAMES;
+  }
+}
+
+// On the clock that audio is counted against.
+double NowSeconds() {
+  return std::chrono::duration<double>(FrontLoop::Clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
@@ -45,10 +59,11 @@ Session::Session(const SessionContext* context, Kind kind, ClientLink* link,
       link_(link),
       on_end_(std::move(on_end)),
       report_(context->metrics),
-      outbox_(context->loop, context->options.session, link, [this] {
-        Fail(WithReason(absl::AbortedError("the client takes its audio too slowly"),
-                        reason::kClientTooSlow));
-      }) {}
+      outbox_(context->loop, context->options.session, link, &context->metrics->audio_waiting_bytes,
+              [this] {
+                Fail(WithReason(absl::AbortedError("the client takes its audio too slowly"),
+                                reason::kClientTooSlow));
+              }) {}
 
 void Session::Start() {
   session_limit_ = context_->loop->After(context_->options.session.max_session, [this] {
@@ -127,66 +142,30 @@ absl::Status Session::Configure(tts::v1::SynthesisConfig config) {
   config_ = *std::move(checked);
   if (config_->request_id.empty()) config_->request_id = DrawRequestId();
   config_->sampling.set_seed(config_->seed.value_or(DrawSeed()));
-  encoder_ = *std::move(encoder);
+  output_.emplace(*std::move(encoder), &outbox_);
+  if (kind_ == Kind::kStreamed) {
+    listener_.emplace(ListenerClock::Options{context_->options.session.max_waiting_audio_bytes,
+                                             output_->bytes_per_second(),
+                                             context_->model.frame_seconds()});
+  }
   text_ = *std::move(text);
   report_.OnConfig(config_->request_id, static_cast<int>(config_->references.size()));
-  LoadReferences();
+  loading_.emplace(context_->references, context_->loop, std::move(config_->references),
+                   [this](absl::StatusOr<std::vector<Voice>> voices) {
+                     if (!voices.ok()) return Fail(voices.status());
+                     Begin(*std::move(voices));
+                     Pump();
+                   });
   return absl::OkStatus();
 }
 
-void Session::LoadReferences() {
-  const size_t count = config_->references.size();
-  references_.resize(count);
-  references_missing_ = count;
-  for (size_t i = 0; i < count; ++i) {
-    std::weak_ptr<Session> weak = weak_from_this();
-    reference_tickets_.push_back(context_->references->Get(
-        std::move(config_->references[i].audio),
-        [weak, i, loop = context_->loop](absl::StatusOr<SharedReference> reference) {
-          loop->Post([weak, i, reference = std::move(reference)]() mutable {
-            if (const auto self = weak.lock()) self->OnReference(i, std::move(reference));
-          });
-        }));
-  }
-  if (count == 0) Begin();
-}
-
-void Session::OnReference(size_t index, absl::StatusOr<SharedReference> reference) {
-  if (link_ == nullptr) return;
-  if (!reference.ok()) {
-    if (reference.status().code() != absl::StatusCode::kInvalidArgument) {
-      return Fail(reference.status());
-    }
-    return Fail(InvalidField(absl::StrCat("config.references[", index, "].audio"),
-                             reference.status().message(), reason::kReferenceUnusable));
-  }
-  references_[index] = *std::move(reference);
-  if (--references_missing_ == 0) {
-    reference_tickets_.clear();
-    Begin();
-    Pump();
-  }
-}
-
-void Session::Begin() {
+void Session::Begin(std::vector<Voice> voices) {
   begun_ = true;
-  tts::v1::StreamingSynthesizeResponse started;
-  started.mutable_started()->set_request_id(config_->request_id);
-  started.mutable_started()->set_seed(config_->sampling.seed());
-  started.mutable_started()->set_sample_rate_hz(config_->sample_rate_hz);
-  started.mutable_started()->set_encoding(config_->encoding);
-  outbox_.Push(std::move(started));
-
-  std::vector<Voice> voices;
-  for (size_t i = 0; i < references_.size(); ++i) {
-    for (const std::string& code : references_[i]->warnings) {
-      tts::v1::StreamingSynthesizeResponse warning;
-      warning.mutable_warning()->set_code(code);
-      warning.mutable_warning()->set_message(
-          absl::StrCat("config.references[", i, "].audio: ", WarningText(code)));
-      outbox_.Push(std::move(warning));
+  output_->Begin(*config_);
+  for (size_t i = 0; i < voices.size(); ++i) {
+    for (const std::string& code : voices[i].reference->warnings) {
+      output_->Warn(code, absl::StrCat("config.references[", i, "].audio: ", WarningText(code)));
     }
-    voices.push_back({std::move(config_->references[i].transcript), std::move(references_[i])});
   }
   conversation_ = std::make_unique<Conversation>(context_->builder, context_->model.max_seq_len,
                                                  config_->max_frames, std::move(voices));
@@ -223,7 +202,7 @@ void Session::WatchText() {
 }
 
 void Session::Pump() {
-  while (link_ != nullptr && begun_ && !turn_running_ && !all_said_) {
+  while (link_ != nullptr && begun_ && !turn_ && !all_said_) {
     if (leaving_) {
       return Fail(RetryLater(absl::StatusCode::kUnavailable, reason::kDraining,
                              "the server is shutting down", context_->options.router.retry_after));
@@ -241,7 +220,7 @@ void Session::Pump() {
         PlanTurn(std::move((*item)->text));
         break;
       case TextQueue::Item::Kind::kFlush:
-        AnswerFlush((*item)->text);
+        output_->AnswerFlush((*item)->text);
         break;
       case TextQueue::Item::Kind::kEnd:
         EndWell();
@@ -251,8 +230,7 @@ void Session::Pump() {
 }
 
 void Session::PlanTurn(std::string text) {
-  turn_running_ = true;
-  turn_text_ = text;
+  turn_.emplace(Turn{.text = text});
   report_.OnTurnBegin();
   const bool taken = context_->text_workers->Submit([weak = weak_from_this(), loop = context_->loop,
                                                      conversation = std::move(conversation_),
@@ -280,27 +258,31 @@ void Session::OnPlan(std::unique_ptr<Conversation> conversation,
     stream_ = *std::move(stream);
     stream_name_ = stream_->name();
   }
-  pipeline::v1::Sampling sampling = config_->sampling;
-  sampling.set_max_frames(plan->max_frames);
-  stream_->Speak(std::move(plan->prompt), sampling);
+  if (listener_) listener_->BeginTurn();
+  const SessionLimits& limits = context_->options.session;
+  TurnRequest request = {.prompt = std::move(plan->prompt), .sampling = config_->sampling};
+  request.sampling.set_max_frames(plan->max_frames);
+  request.runaway_frames =
+      RunawayFrames(limits.speech_length, turn_->text, context_->model.frame_seconds());
+  absl::Time first_audio_by = link_->deadline();
+  if (limits.first_audio_wait > absl::ZeroDuration()) {
+    first_audio_by = std::min(first_audio_by, absl::Now() + limits.first_audio_wait);
+  }
+  stream_->Speak(std::move(request), first_audio_by);
 }
 
 void Session::OnAudio(absl::Span<const float> pcm, absl::Span<const int32_t> codes) {
-  turn_codes_.insert(turn_codes_.end(), codes.begin(), codes.end());
+  turn_->codes.insert(turn_->codes.end(), codes.begin(), codes.end());
   report_.OnAudio(static_cast<double>(pcm.size()) / context_->model.sample_rate_hz);
-  WriteAudio(encoder_->Encode(pcm));
+  if (listener_) {
+    listener_->OnFrames(static_cast<uint32_t>(codes.size() / context_->model.num_codebooks));
+  }
+  output_->Speak(turn_number_, pcm);
 }
 
-void Session::WriteAudio(AudioEncoder::Chunk chunk) {
-  if (chunk.data.empty()) return;
-  tts::v1::StreamingSynthesizeResponse response;
-  tts::v1::Audio& audio = *response.mutable_audio();
-  audio.set_data(std::move(chunk.data));
-  audio.set_sequence(next_sequence_++);
-  // Between turns it is the tail, held back by the resampler, of the last one.
-  audio.set_turn(turn_running_ ? turn_number_ : turn_number_ - 1);
-  audio.set_first_sample(chunk.first_sample);
-  outbox_.Push(std::move(response));
+TurnCredit Session::CreditNow() {
+  // What nobody listens to while it is made is limited by max_synthesize_bytes alone.
+  return listener_ ? listener_->Now(NowSeconds(), outbox_.waiting_bytes()) : TurnCredit();
 }
 
 void Session::OnTurnEnd(const TurnEnd& end) {
@@ -309,22 +291,37 @@ void Session::OnTurnEnd(const TurnEnd& end) {
   result.set_frames(end.frames);
   result.set_prompt_tokens(end.prompt_tokens);
   report_.OnTurnEnd(result);
-  conversation_->Add(std::exchange(turn_text_, ""), turn_codes_);
-  turn_codes_.clear();
-  turn_running_ = false;
+  JudgeLength(end);
+  // The model goes on as it is told that it has begun: babble is not told.
+  if (end.reason != pipeline::v1::RUNAWAY) {
+    conversation_->Add(std::move(turn_->text), turn_->codes);
+  }
+  turn_.reset();
   ++turn_number_;
   Pump();
   ReadMore();
 }
 
-void Session::OnStreamFailed(const absl::Status& status) { Fail(status); }
-
-void Session::AnswerFlush(const std::string& id) {
-  WriteAudio(encoder_->Flush());
-  tts::v1::StreamingSynthesizeResponse response;
-  response.mutable_flushed()->set_id(id);
-  outbox_.Push(std::move(response));
+void Session::JudgeLength(const TurnEnd& end) {
+  const double seconds = end.frames * context_->model.frame_seconds();
+  if (end.reason == pipeline::v1::RUNAWAY) {
+    context_->metrics->CountSuspectTurn("runaway");
+    output_->Warn("RUNAWAY",
+                  absl::StrFormat("turn %d was ended after %.1f s: its text has %d bytes, "
+                                  "which nobody speaks for so long",
+                                  turn_number_, seconds, turn_->text.size()));
+  } else if (end.reason == pipeline::v1::STOP &&
+             TooShort(context_->options.session.speech_length, turn_->text, seconds)) {
+    context_->metrics->CountSuspectTurn("too_short");
+    output_->Warn(
+        "AUDIO_TOO_SHORT",
+        absl::StrFormat("turn %d lasts %.2f s: its text has %d bytes, which nobody speaks "
+                        "so fast",
+                        turn_number_, seconds, turn_->text.size()));
+  }
 }
+
+void Session::OnStreamFailed(const absl::Status& status) { Fail(status); }
 
 void Session::EndWell() {
   if (!report_.any_turn()) {
@@ -332,17 +329,18 @@ void Session::EndWell() {
                              reason::kTextEmpty));
   }
   stream_->Close();  // its slot is free while the client still listens
-  WriteAudio(encoder_->Finish());
-  tts::v1::StreamingSynthesizeResponse response;
-  *response.mutable_done() = report_.Done();
-  response.mutable_done()->set_samples(encoder_->samples());
   all_said_ = true;
-  outbox_.Push(std::move(response));
+  output_->End(report_.Done());
 }
 
 void Session::OnWritten() {
   if (link_ == nullptr) return;
-  outbox_.OnWritten();
+  const int64_t bytes = outbox_.OnWritten();
+  if (listener_) {
+    if (turn_ && listener_->at_limit()) report_.OnHeldUp();
+    listener_->OnWritten(NowSeconds(), bytes);
+  }
+  if (stream_ != nullptr) stream_->OnListenerMoved();
   if (all_said_ && outbox_.empty()) return Finish(absl::OkStatus());
   Pump();
   ReadMore();
@@ -365,7 +363,7 @@ void Session::Fail(const absl::Status& status) {
 
 void Session::Finish(const absl::Status& status) {
   const auto keep = shared_from_this();
-  reference_tickets_.clear();  // what nobody else waits for is not encoded to its end
+  loading_.reset();
   if (stream_ != nullptr) stream_->Close();
   outbox_.Close();
   text_stall_.Reset();

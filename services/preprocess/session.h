@@ -1,7 +1,7 @@
 // One call of one client, from its config to its last audio: checks what comes, has recordings
 // encoded, splits text into turns, speaks them one after another, and writes the audio.
 //
-//   client ─▶ TextQueue ─▶ Conversation ─▶ RoutedStream ─▶ AudioEncoder ─▶ Outbox ─▶ client
+//   client ─▶ TextQueue ─▶ Conversation ─▶ RoutedStream ─▶ SpeechOutput ─▶ Outbox ─▶ client
 //
 // Lives on the front's loop, all calls included. It ends exactly once, by ClientLink::Finish;
 // afterwards it does nothing more, whatever it is told.
@@ -17,19 +17,21 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "services/preprocess/audio_encoder.h"
 #include "services/preprocess/client_link.h"
 #include "services/preprocess/conversation.h"
 #include "services/preprocess/front_loop.h"
 #include "services/preprocess/front_metrics.h"
 #include "services/preprocess/front_options.h"
+#include "services/preprocess/listener_clock.h"
 #include "services/preprocess/outbox.h"
 #include "services/preprocess/prompt.h"
 #include "services/preprocess/reference_cache.h"
 #include "services/preprocess/request_check.h"
 #include "services/preprocess/session_report.h"
+#include "services/preprocess/speech_output.h"
 #include "services/preprocess/stream_router.h"
 #include "services/preprocess/text_queue.h"
+#include "services/preprocess/voice_loader.h"
 #include "services/preprocess/worker_pool.h"
 
 namespace shoal::preprocess {
@@ -41,6 +43,8 @@ struct ModelFacts {
   uint32_t frame_length = 0;
   uint32_t num_codebooks = 0;
   int64_t max_seq_len = 0;
+
+  double frame_seconds() const { return static_cast<double>(frame_length) / sample_rate_hz; }
 };
 
 // What all sessions share; everything outlives them.
@@ -81,22 +85,20 @@ class Session final : public std::enable_shared_from_this<Session>, private Rout
   void OnAudio(absl::Span<const float> pcm, absl::Span<const int32_t> codes) override;
   void OnTurnEnd(const TurnEnd& end) override;
   void OnStreamFailed(const absl::Status& status) override;
+  TurnCredit CreditNow() override;
 
   absl::Status Take(tts::v1::StreamingSynthesizeRequest request);
   absl::Status Configure(tts::v1::SynthesisConfig config);
   absl::Status TakeFlush(const tts::v1::Flush& flush);
-  void LoadReferences();
-  void OnReference(size_t index, absl::StatusOr<SharedReference> reference);
-  void Begin();  // all references are there
+  void Begin(std::vector<Voice> voices);
   void ReadMore();
   void WatchText();
 
   void Pump();  // does what can be done now
   void PlanTurn(std::string text);
   void OnPlan(std::unique_ptr<Conversation> conversation, absl::StatusOr<Conversation::Plan> plan);
-  void AnswerFlush(const std::string& id);
+  void JudgeLength(const TurnEnd& end);
   void EndWell();
-  void WriteAudio(AudioEncoder::Chunk chunk);
   void Finish(const absl::Status& status);
 
   const SessionContext* const context_;
@@ -113,23 +115,23 @@ class Session final : public std::enable_shared_from_this<Session>, private Rout
   // From the config on.
   std::optional<SessionConfig> config_;
   std::optional<TextQueue> text_;
-  std::optional<AudioEncoder> encoder_;
-  std::vector<SharedReference> references_;
-  std::vector<ReferenceCache::Ticket> reference_tickets_;  // for those that are still missing
-  size_t references_missing_ = 0;
+  std::optional<SpeechOutput> output_;
+  std::optional<ListenerClock> listener_;  // of a streamed call: it takes audio as it can
+  std::optional<VoiceLoader> loading_;
 
   // From Begin on.
   bool begun_ = false;
   std::unique_ptr<Conversation> conversation_;  // null while a worker has it
   std::shared_ptr<RoutedStream> stream_;        // from the first turn on
   std::string stream_name_;
-  bool turn_running_ = false;  // from its planning to its end
-  std::string turn_text_;
-  std::vector<int32_t> turn_codes_;  // (frames, num_codebooks)
-  uint32_t turn_number_ = 0;
-  uint64_t next_sequence_ = 0;  // of audio messages
-  bool leaving_ = false;        // no turn is begun any more
-  bool all_said_ = false;       // `done` is in the outbox
+  struct Turn {
+    std::string text;
+    std::vector<int32_t> codes = {};  // (frames, num_codebooks)
+  };
+  std::optional<Turn> turn_;  // from its planning to its end
+  uint32_t turn_number_ = 0;  // of turn_, or of the next one
+  bool leaving_ = false;      // no turn is begun any more
+  bool all_said_ = false;     // `done` is in the outbox
 };
 
 }  // namespace shoal::preprocess

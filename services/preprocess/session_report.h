@@ -28,6 +28,8 @@ class SessionReport {
   void OnTurnEnd(const tts::v1::TurnResult& result);
   // Nothing to speak until more text comes.
   void OnIdle() { playback_.Pause(); }
+  // The turn stood still because the client took no audio.
+  void OnHeldUp() { playback_.Pause(); }
 
   bool any_text() const { return first_text_.has_value(); }
   bool any_turn() const { return done_.turns_size() > 0; }

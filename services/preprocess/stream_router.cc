@@ -50,11 +50,14 @@ absl::Status StreamRouter::CheckAdmission() const {
 absl::StatusOr<std::shared_ptr<RoutedStream>> StreamRouter::Open(RoutedStream::Listener* listener,
                                                                  pipeline::v1::Priority priority) {
   if (absl::Status status = CheckAdmission(); !status.ok()) return status;
-  uint64_t id[2];
-  randombytes_buf(id, sizeof(id));
-  std::shared_ptr<RoutedStream> stream(new RoutedStream(this, listener, priority, id[0], id[1]));
+  uint64_t bits[2];
+  randombytes_buf(bits, sizeof(bits));
+  pipeline::v1::StreamId id;
+  id.set_high(bits[0]);
+  id.set_low(bits[1]);
+  std::shared_ptr<RoutedStream> stream(new RoutedStream(this, listener, priority, id));
   if (absl::Status status = stream->OpenDecoder(); !status.ok()) return status;
-  streams_[{id[0], id[1]}] = stream;
+  streams_[{id.high(), id.low()}] = stream;
   return stream;
 }
 
@@ -94,7 +97,7 @@ void StreamRouter::OnMessage(uint64_t from, transport::Message message) {
 }
 
 void StreamRouter::Forget(const RoutedStream& stream) {
-  streams_.erase({stream.high_, stream.low_});
+  streams_.erase({stream.id_.high(), stream.id_.low()});
 }
 
 }  // namespace shoal::preprocess

@@ -14,8 +14,8 @@ constexpr absl::Duration kStatusPatience = absl::Seconds(30);
 }  // namespace
 
 StreamingCall::StreamingCall(const SessionContext* context, SessionTable* sessions,
-                             grpc::CallbackServerContext* call)
-    : loop_(context->loop), sessions_(sessions), call_(call) {
+                             absl::Time deadline, grpc::CallbackServerContext* call)
+    : loop_(context->loop), sessions_(sessions), deadline_(deadline), call_(call) {
   loop_->Post([this] { Open(); });
 }
 

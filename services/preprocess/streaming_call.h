@@ -16,7 +16,7 @@ namespace shoal::preprocess {
 class StreamingCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                             private ClientLink {
  public:
-  StreamingCall(const SessionContext* context, SessionTable* sessions,
+  StreamingCall(const SessionContext* context, SessionTable* sessions, absl::Time deadline,
                 grpc::CallbackServerContext* call);
 
   // Called by gRPC, on its threads.
@@ -29,12 +29,14 @@ class StreamingCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   // ClientLink, on the loop.
   void ReadNext() override;
   void Write(tts::v1::StreamingSynthesizeResponse response) override;
+  absl::Time deadline() const override { return deadline_; }
   void Finish(const absl::Status& status) override;
 
   void Open();
 
   FrontLoop* const loop_;
   SessionTable* const sessions_;
+  const absl::Time deadline_;
   grpc::CallbackServerContext* const call_;
   std::shared_ptr<Session> session_;  // null: refused
   grpc::ByteBuffer incoming_, outgoing_;

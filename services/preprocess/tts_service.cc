@@ -6,16 +6,25 @@
 #include "services/preprocess/whole_file_call.h"
 
 namespace shoal::preprocess {
+namespace {
+
+absl::Time DeadlineOf(const grpc::CallbackServerContext& call) {
+  const auto deadline = call.deadline();
+  return deadline == decltype(deadline)::max() ? absl::InfiniteFuture()
+                                               : absl::FromChrono(deadline);
+}
+
+}  // namespace
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* TtsService::StreamingSynthesize(
     grpc::CallbackServerContext* call) {
-  return new StreamingCall(context_, sessions_, call);
+  return new StreamingCall(context_, sessions_, DeadlineOf(*call), call);
 }
 
-grpc::ServerUnaryReactor* TtsService::Synthesize(grpc::CallbackServerContext* /*call*/,
+grpc::ServerUnaryReactor* TtsService::Synthesize(grpc::CallbackServerContext* call,
                                                  const grpc::ByteBuffer* request,
                                                  grpc::ByteBuffer* response) {
-  return new WholeFileCall(context_, sessions_, *request, response);
+  return new WholeFileCall(context_, sessions_, DeadlineOf(*call), *request, response);
 }
 
 grpc::ServerUnaryReactor* TtsService::GetServerInfo(

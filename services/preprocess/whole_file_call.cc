@@ -16,9 +16,11 @@ constexpr int64_t kOtherFieldsBytes = 64 << 10;
 }  // namespace
 
 WholeFileCall::WholeFileCall(const SessionContext* context, SessionTable* sessions,
-                             const grpc::ByteBuffer& request, grpc::ByteBuffer* response)
+                             absl::Time deadline, const grpc::ByteBuffer& request,
+                             grpc::ByteBuffer* response)
     : context_(context),
       sessions_(sessions),
+      deadline_(deadline),
       wire_response_(response),
       parsed_(ParseRequest(request, &request_)) {
   context_->loop->Post([this] { Open(); });

@@ -15,7 +15,7 @@ namespace shoal::preprocess {
 class WholeFileCall final : public grpc::ServerUnaryReactor, private ClientLink {
  public:
   // `response` is gRPC's and lives until OnDone.
-  WholeFileCall(const SessionContext* context, SessionTable* sessions,
+  WholeFileCall(const SessionContext* context, SessionTable* sessions, absl::Time deadline,
                 const grpc::ByteBuffer& request, grpc::ByteBuffer* response);
 
   // Called by gRPC, on its threads.
@@ -28,6 +28,7 @@ class WholeFileCall final : public grpc::ServerUnaryReactor, private ClientLink 
   // ClientLink, on the loop.
   void ReadNext() override;
   void Write(tts::v1::StreamingSynthesizeResponse response) override;
+  absl::Time deadline() const override { return deadline_; }
   void Finish(const absl::Status& status) override;
 
   void Open();
@@ -35,6 +36,7 @@ class WholeFileCall final : public grpc::ServerUnaryReactor, private ClientLink 
 
   const SessionContext* const context_;
   SessionTable* const sessions_;
+  const absl::Time deadline_;
   grpc::ByteBuffer* const wire_response_;
   tts::v1::SynthesizeRequest request_;
   absl::Status parsed_;  // how reading request_ went

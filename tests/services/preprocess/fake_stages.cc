@@ -166,6 +166,19 @@ std::vector<FakeEngine::Request> FakeEngine::requests() const {
   return requests_;
 }
 
+std::vector<pipeline::v1::AudioCredit> FakeEngine::credits() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return credits_;
+}
+
+bool FakeEngine::AwaitPaused(uint32_t frames) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  return changed_.wait_for(lock, kPatience, [&] {
+    return std::any_of(turns_.begin(), turns_.end(),
+                       [&](const auto& turn) { return turn.second.next >= frames; });
+  });
+}
+
 bool FakeEngine::AwaitRequests(size_t count) {
   std::unique_lock<std::mutex> lock(mutex_);
   return changed_.wait_for(lock, kPatience, [&] { return requests_.size() >= count; });
@@ -176,61 +189,98 @@ void FakeEngine::Handle(uint64_t from, transport::Message message) {
   if (channel_ == nullptr) return;
   const pipeline::v1::Envelope& envelope = message.envelope;
   if (envelope.has_cancel()) {
-    NoteCancel({envelope.cancel().stream().high(), envelope.cancel().stream().low()});
+    const StreamKey key = {envelope.cancel().stream().high(), envelope.cancel().stream().low()};
+    turns_.erase(key);
+    return NoteCancel(key);
+  }
+  if (envelope.has_audio_credit()) {
+    const pipeline::v1::AudioCredit& credit = envelope.audio_credit();
+    credits_.push_back(credit);
+    const auto turn = turns_.find({credit.stream().high(), credit.stream().low()});
+    if (turn == turns_.end() || turn->second.submit.turn() != credit.turn()) return;
+    turn->second.credit = std::max(turn->second.credit, credit.frames());
+    if (Advance(&turn->second)) turns_.erase(turn);
+    changed_.notify_all();
     return;
   }
   if (!envelope.has_submit()) return;
   const pipeline::v1::Submit& submit = envelope.submit();
   if (options_.refuse || (submit.turn() > 0 && refused_ < options_.refuse_first)) {
     ++refused_;
-    return SendFailed(from, submit, 8, "ENGINE_FULL");
+    return Refuse(from, submit);
   }
   const pipeline::v1::Generate& generate = submit.generate();
   requests_.push_back({.turn = submit.turn(),
                        .token_ids = *transport::ReadInt32(message, generate.token_ids(), 1),
                        .codes = *transport::ReadInt32(message, generate.codes(), 2),
                        .sampling = generate.sampling(),
-                       .priority = submit.priority()});
+                       .priority = submit.priority(),
+                       .generate = generate});
+  Begin(from, submit);
   changed_.notify_all();
-  Generate(from, submit);
 }
 
-void FakeEngine::Generate(uint64_t from, const pipeline::v1::Submit& submit) {
-  pipeline::v1::Event accepted, started, finished;
+void FakeEngine::Refuse(uint64_t from, const pipeline::v1::Submit& submit) {
+  pipeline::v1::Event event;
+  event.mutable_failed()->set_code(8);
+  event.mutable_failed()->set_reason("ENGINE_FULL");
+  event.mutable_failed()->set_message("as the test asked");
+  event.mutable_failed()->set_retry_after_seconds(options_.retry_after_seconds);
+  SendEvent(from, submit, std::move(event));
+}
+
+void FakeEngine::Begin(uint64_t from, const pipeline::v1::Submit& submit) {
+  pipeline::v1::Event accepted, started;
   accepted.mutable_accepted();
   SendEvent(from, submit, std::move(accepted));
   started.mutable_started();
   SendEvent(from, submit, std::move(started));
-
   const pipeline::v1::Peer& vocoder = submit.generate().vocoder();
   channel_->Dial(vocoder.inbox(), vocoder.incarnation()).IgnoreError();
-  uint32_t messages = 0;
-  for (uint32_t next = 0; next <= options_.frames;) {
-    if (messages++ >= options_.stop_after) return;
-    const uint32_t count = std::min(options_.frames_per_message, options_.frames - next);
-    transport::Message message;
-    pipeline::v1::Frame& frame = *message.envelope.mutable_frame();
-    *frame.mutable_stream() = submit.stream();
-    frame.set_turn(submit.turn());
-    frame.set_frame(next);
-    frame.set_last(count == 0);
-    if (count > 0) {
-      std::vector<int32_t> codes;  // (count, num_codebooks)
-      for (uint32_t i = 0; i < count; ++i) {
-        const std::vector<int32_t> of_frame = CodesOf(submit.turn(), next + i);
-        codes.insert(codes.end(), of_frame.begin(), of_frame.end());
-      }
-      transport::AttachInt32(message, frame.mutable_codes(), codes, {count, kCodebooks});
-    }
-    channel_->Send(vocoder.incarnation(), std::move(message)).IgnoreError();
-    if (count == 0) break;
-    next += count;
+  Turn turn = {.front = from,
+               .submit = submit,
+               .credit = options_.heed_credit ? submit.generate().credit_frames() : 0};
+  if (!Advance(&turn)) {
+    turns_[{submit.stream().high(), submit.stream().low()}] = std::move(turn);
   }
-  finished.mutable_finished()->set_reason(options_.finish);
-  finished.mutable_finished()->set_frame_count(options_.frames +
-                                               static_cast<uint32_t>(options_.frame_count_error));
-  finished.mutable_finished()->set_prompt_tokens(submit.generate().prompt_length());
-  SendEvent(from, submit, std::move(finished));
+}
+
+bool FakeEngine::Advance(Turn* turn) {
+  for (;;) {
+    if (turn->messages >= options_.stop_after) return true;
+    uint32_t count = std::min(options_.frames_per_message, options_.frames - turn->next);
+    if (count > 0 && turn->credit > 0) count = std::min(count, turn->credit - turn->next);
+    if (count == 0 && turn->next < options_.frames) return false;
+    SendFrames(turn, count);
+    if (count == 0) break;
+  }
+  pipeline::v1::Event event;
+  pipeline::v1::Event::Finished& finished = *event.mutable_finished();
+  finished.set_reason(options_.finish);
+  finished.set_frame_count(options_.frames + static_cast<uint32_t>(options_.frame_count_error));
+  finished.set_prompt_tokens(turn->submit.generate().prompt_length());
+  SendEvent(turn->front, turn->submit, std::move(event));
+  return true;
+}
+
+void FakeEngine::SendFrames(Turn* turn, uint32_t count) {
+  transport::Message message;
+  pipeline::v1::Frame& frame = *message.envelope.mutable_frame();
+  *frame.mutable_stream() = turn->submit.stream();
+  frame.set_turn(turn->submit.turn());
+  frame.set_frame(turn->next);
+  frame.set_last(count == 0);
+  if (count > 0) {
+    std::vector<int32_t> codes;  // (count, num_codebooks)
+    for (uint32_t i = 0; i < count; ++i) {
+      const std::vector<int32_t> of_frame = CodesOf(turn->submit.turn(), turn->next + i);
+      codes.insert(codes.end(), of_frame.begin(), of_frame.end());
+    }
+    transport::AttachInt32(message, frame.mutable_codes(), codes, {count, kCodebooks});
+  }
+  channel_->Send(turn->submit.generate().vocoder().incarnation(), std::move(message)).IgnoreError();
+  turn->next += count;
+  ++turn->messages;
 }
 
 }  // namespace shoal::testing

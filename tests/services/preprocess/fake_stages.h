@@ -97,6 +97,8 @@ class FakeEngine final : public FakeStage {
     uint32_t refuse_first = 0;  // the same to the first few of a turn other than 0
     int frame_count_error = 0;  // added to the count in `finished`
     pipeline::v1::FinishReason finish = pipeline::v1::STOP;
+    bool heed_credit = true;         // pauses a turn at its credit; else it is made at once
+    double retry_after_seconds = 0;  // in refusals
   };
 
   // A Submit{generate} as it came.
@@ -106,6 +108,7 @@ class FakeEngine final : public FakeStage {
     std::vector<int32_t> codes;  // (num_codebooks, length)
     pipeline::v1::Sampling sampling;
     pipeline::v1::Priority priority = pipeline::v1::PRIORITY_UNSPECIFIED;
+    pipeline::v1::Generate generate;  // the message itself
   };
 
   explicit FakeEngine(Options options);
@@ -114,13 +117,32 @@ class FakeEngine final : public FakeStage {
   std::vector<Request> requests() const;
   // Blocks until this many were accepted; false after 20 s.
   bool AwaitRequests(size_t count);
+  // The AudioCredits that came, in order.
+  std::vector<pipeline::v1::AudioCredit> credits() const;
+  // Blocks until a turn has stopped at its credit, after at least so many frames; false after 20 s.
+  bool AwaitPaused(uint32_t frames);
 
  private:
+  // A turn that is being made.
+  struct Turn {
+    uint64_t front = 0;
+    pipeline::v1::Submit submit;
+    uint32_t next = 0;      // frame
+    uint32_t credit = 0;    // 0 = no limit
+    uint32_t messages = 0;  // sent to the vocoder
+  };
+
   void Handle(uint64_t from, transport::Message message);
-  void Generate(uint64_t from, const pipeline::v1::Submit& submit);
+  void Refuse(uint64_t from, const pipeline::v1::Submit& submit);
+  void Begin(uint64_t from, const pipeline::v1::Submit& submit);
+  // Makes what it may; true when the turn is over, or nothing will ever follow.
+  bool Advance(Turn* turn);
+  void SendFrames(Turn* turn, uint32_t count);
 
   const Options options_;
   std::vector<Request> requests_;
+  std::map<StreamKey, Turn> turns_;
+  std::vector<pipeline::v1::AudioCredit> credits_;
   uint32_t refused_ = 0;
 };
 

@@ -18,11 +18,12 @@ class SlowLink final : public ClientLink {
     writing_ = true;
     written_.push_back(std::move(response));
   }
+  absl::Time deadline() const override { return absl::InfiniteFuture(); }
   void Finish(const absl::Status&) override {}
-  void Take(Outbox& outbox) {
+  int64_t Take(Outbox& outbox) {
     EXPECT_TRUE(writing_);
     writing_ = false;
-    outbox.OnWritten();
+    return outbox.OnWritten();
   }
   bool writing() const { return writing_; }
   const std::vector<tts::v1::StreamingSynthesizeResponse>& written() const { return written_; }
@@ -43,7 +44,8 @@ class OutboxTest : public ::testing::Test {
  protected:
   // The loop outlives the outbox, which is used on it alone.
   void Start(const SessionLimits& limits) {
-    outbox_ = std::make_unique<Outbox>(&loop_, limits, &link_, [this] { too_slow_.set_value(); });
+    outbox_ = std::make_unique<Outbox>(&loop_, limits, &link_, &waiting_,
+                                       [this] { too_slow_.set_value(); });
   }
   ~OutboxTest() override {
     loop_.Run([this] { outbox_.reset(); });
@@ -51,6 +53,7 @@ class OutboxTest : public ::testing::Test {
 
   FrontLoop loop_;
   SlowLink link_;
+  prometheus::Gauge waiting_;
   std::promise<void> too_slow_;
   std::unique_ptr<Outbox> outbox_;
 };
@@ -76,23 +79,26 @@ TEST_F(OutboxTest, HasRoomUpToHalfOfTheLimit) {
     EXPECT_TRUE(outbox_->has_room());
     outbox_->Push(Audio(1, 1));
     EXPECT_FALSE(outbox_->has_room());
-    link_.Take(*outbox_);
+    EXPECT_EQ(outbox_->waiting_bytes(), 51);
+    EXPECT_EQ(link_.Take(*outbox_), 50);
     EXPECT_TRUE(outbox_->has_room());
+    EXPECT_EQ(outbox_->waiting_bytes(), 1);
+    EXPECT_EQ(waiting_.Value(), 1);
   });
 }
 
-TEST_F(OutboxTest, AClientThatTakesNothingPastTheLimitIsTooSlow) {
+TEST_F(OutboxTest, AClientThatTakesNothingAndHoldsTheCallUpIsTooSlow) {
   Start({.max_waiting_audio_bytes = 100, .client_stall = absl::Milliseconds(20)});
-  loop_.Run([this] { outbox_->Push(Audio(101, 0)); });
+  loop_.Run([this] { outbox_->Push(Audio(51, 0)); });
   too_slow_.get_future().wait();
 }
 
-TEST_F(OutboxTest, BelowTheLimitThereIsAllTheTimeInTheWorld) {
+TEST_F(OutboxTest, BelowHalfOfTheLimitThereIsAllTheTimeInTheWorld) {
   Start({.max_waiting_audio_bytes = 100, .client_stall = absl::Milliseconds(1)});
   std::promise<void> later;
   FrontLoop::Timer timer;
   loop_.Run([&] {
-    outbox_->Push(Audio(100, 0));
+    outbox_->Push(Audio(50, 0));
     timer = loop_.After(absl::Milliseconds(50), [&] { later.set_value(); });
   });
   later.get_future().wait();

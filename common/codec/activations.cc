@@ -73,7 +73,55 @@ void Apply(float* x, int64_t n, const Function& function) {
   _mm256_maskstore_ps(x + i, mask, function(_mm256_maskload_ps(x + i, mask)));
 }
 
+// Sum of f(x[i]) in double, four partial sums.
+template <typename Function>
+double SumOf(const float* x, int64_t n, const Function& f) {
+  __m256d sum = _mm256_setzero_pd();
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4) sum = _mm256_add_pd(sum, f(_mm256_cvtps_pd(_mm_loadu_ps(x + i))));
+  double lanes[4];
+  for (int64_t lane = 0; i < n; ++i, ++lane) {
+    _mm256_storeu_pd(lanes, f(_mm256_set1_pd(x[i])));
+    sum = _mm256_add_pd(sum, _mm256_setr_pd(lane == 0 ? lanes[0] : 0, lane == 1 ? lanes[0] : 0,
+                                            lane == 2 ? lanes[0] : 0, 0));
+  }
+  _mm256_storeu_pd(lanes, sum);
+  return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+}
+
 }  // namespace
+
+void LayerNorm(float* x, int64_t rows, int64_t channels, const float* weight, const float* bias,
+               double eps) {
+  for (int64_t row = 0; row < rows; ++row, x += channels) {
+    const double count = static_cast<double>(channels);
+    const double mean = SumOf(x, channels, [](__m256d v) { return v; }) / count;
+    const __m256d means = _mm256_set1_pd(mean);
+    const double variance = SumOf(x, channels,
+                                  [&](__m256d v) {
+                                    const __m256d away = _mm256_sub_pd(v, means);
+                                    return _mm256_mul_pd(away, away);
+                                  }) /
+                            count;
+    const float scale = static_cast<float>(1 / std::sqrt(variance + eps));
+    const float middle = static_cast<float>(mean);
+    for (int64_t c = 0; c < channels; ++c) x[c] = (x[c] - middle) * scale * weight[c] + bias[c];
+  }
+}
+
+void LayerNorm(double* x, int64_t rows, int64_t channels, const double* weight, const double* bias,
+               double eps) {
+  for (int64_t row = 0; row < rows; ++row, x += channels) {
+    const double count = static_cast<double>(channels);
+    double mean = 0;
+    for (int64_t c = 0; c < channels; ++c) mean += x[c];
+    mean /= count;
+    double variance = 0;
+    for (int64_t c = 0; c < channels; ++c) variance += (x[c] - mean) * (x[c] - mean);
+    const double scale = 1 / std::sqrt(variance / count + eps);
+    for (int64_t c = 0; c < channels; ++c) x[c] = (x[c] - mean) * scale * weight[c] + bias[c];
+  }
+}
 
 void Gelu(float* x, int64_t n) { Apply(x, n, GeluOf); }
 void Gelu(double* x, int64_t n) {

@@ -1,7 +1,7 @@
-// The codec's activations other than Snake, in place.
+// What the codec does to activations element by element or row by row other than Snake, in place.
 //
-// In float eight at a time by fixed sequences of exactly rounded operations: an element's result
-// depends on nothing but the element, and is the same on every machine. In double by the C library.
+// In float on vectors by fixed sequences of exactly rounded operations: a result depends on nothing
+// but its element or row, and is the same on every machine. In double by plain loops.
 #ifndef SHOAL_COMMON_CODEC_ACTIVATIONS_H_
 #define SHOAL_COMMON_CODEC_ACTIVATIONS_H_
 
@@ -16,6 +16,12 @@ void Gelu(double* x, int64_t n);
 // x = tanh(x). Float: to 2e-7.
 void Tanh(float* x, int64_t n);
 void Tanh(double* x, int64_t n);
+
+// Every row of x (rows, channels) is brought to mean 0 and variance 1, then scaled and moved.
+void LayerNorm(float* x, int64_t rows, int64_t channels, const float* weight, const float* bias,
+               double eps);
+void LayerNorm(double* x, int64_t rows, int64_t channels, const double* weight, const double* bias,
+               double eps);
 
 // Whether all are finite.
 bool AllFinite(const float* x, int64_t n);

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/model/norm.h"
 #include "common/model/rope.h"
+#include "common/model/row_kernels.h"
 
 namespace shoal::codec {
 namespace {
@@ -60,10 +61,11 @@ CodecTransformer::Layer CodecTransformer::LoadLayer(WeightReader& weights,
                    weights.Plain(module + ".feed_forward.w3.weight", {intermediate, dim}), mode)};
 }
 
-at::Tensor CodecTransformer::RopeRows(const std::vector<int64_t>& positions, int64_t time) const {
+at::Tensor CodecTransformer::RopeRows(const Streams& streams, const std::vector<int64_t>& positions,
+                                      int64_t time) const {
   const int64_t row_floats = config_.head_dim;
   const int64_t rows = static_cast<int64_t>(positions.size()) * time;
-  at::Tensor result = at::empty({rows, config_.head_dim / 2, 2}, at::kFloat);
+  at::Tensor result = streams.Empty({rows, config_.head_dim / 2, 2}, at::kFloat);
   float* to = result.mutable_data_ptr<float>();
   const auto put = [&](const float* row) {
     std::memcpy(to, row, sizeof(float) * row_floats);
@@ -82,21 +84,65 @@ at::Tensor CodecTransformer::RopeRows(const std::vector<int64_t>& positions, int
   return result;
 }
 
-at::Tensor CodecTransformer::operator()(const Streams& streams, const at::Tensor& x) const {
-  const int64_t time = x.size(1);
-  std::vector<int64_t> positions;
-  for (int64_t i = 0; i < streams.size(); ++i) positions.push_back(streams.Counter(i, position_));
-  const at::Tensor rope = RopeRows(positions, time);
+void CodecTransformer::RunFloat(const Streams& streams, const std::vector<int64_t>& positions,
+                                const at::Tensor& rope, at::Tensor& h) const {
+  const int64_t rows = h.size(0);
+  const int64_t dim = config_.dim;
+  const int64_t inner = config_.n_head * config_.head_dim;
+  at::Tensor qkv = streams.Empty({rows, 3 * inner}, at::kFloat);
+  at::Tensor attended = streams.Empty({rows, inner}, at::kFloat);
+  at::Tensor normed = streams.Empty({rows, dim}, at::kFloat);
+  at::Tensor wide = streams.Empty({rows, 2 * config_.intermediate_size}, at::kFloat);
+  auto* x = h.mutable_data_ptr<float>();
+  auto* y = normed.mutable_data_ptr<float>();
+  const auto norm = [&](const at::Tensor& weight, float* to) {
+    for (int64_t row = 0; row < rows; ++row) {
+      model::RmsNormRow(x + row * dim, weight.const_data_ptr<float>(), dim, config_.norm_eps,
+                        to + row * dim);
+    }
+  };
+  for (const Layer& layer : layers_) {
+    norm(layer.attention_norm, y);
+    layer.wqkv.Multiply(y, rows, nullptr, qkv.mutable_data_ptr<float>());
+    layer.attention(streams, positions, rope, qkv, attended);
+    layer.wo.Multiply(attended.const_data_ptr<float>(), rows, x, x);
+    norm(layer.ffn_norm, y);
+    layer.feed_forward.AddTo(y, rows, wide.mutable_data_ptr<float>(), x);
+  }
+  norm(norm_, x);
+}
 
-  at::Tensor h = x.reshape({-1, x.size(2)});
-  if (input_proj_) h = (*input_proj_)(h);
+void CodecTransformer::RunDouble(const Streams& streams, const std::vector<int64_t>& positions,
+                                 const at::Tensor& rope, at::Tensor& h) const {
+  at::Tensor attended = at::empty({h.size(0), config_.n_head * config_.head_dim}, at::kDouble);
   for (const Layer& layer : layers_) {
     at::Tensor qkv = layer.wqkv(model::RmsNorm(h, layer.attention_norm, config_.norm_eps));
-    const at::Tensor attended = layer.attention(streams, positions, rope, qkv);
+    layer.attention(streams, positions, rope, qkv, attended);
     h = layer.wo.AddTo(h, attended);
     h = layer.feed_forward.AddTo(h, model::RmsNorm(h, layer.ffn_norm, config_.norm_eps));
   }
   h = model::RmsNorm(h, norm_, config_.norm_eps);
+}
+
+at::Tensor CodecTransformer::operator()(const Streams& streams, const at::Tensor& x) const {
+  const int64_t time = x.size(1);
+  std::vector<int64_t> positions;
+  for (int64_t i = 0; i < streams.size(); ++i) positions.push_back(streams.Counter(i, position_));
+  const at::Tensor rope = RopeRows(streams, positions, time);
+
+  const at::Tensor rows = x.reshape({-1, x.size(2)});
+  at::Tensor h;
+  if (input_proj_) {
+    h = (*input_proj_)(rows);
+  } else {
+    h = streams.Empty(rows.sizes(), rows.scalar_type());
+    h.copy_(rows);
+  }
+  if (h.scalar_type() == at::kFloat) {
+    RunFloat(streams, positions, rope, h);
+  } else {
+    RunDouble(streams, positions, rope, h);
+  }
   if (output_proj_) h = (*output_proj_)(h);
   for (int64_t i = 0; i < streams.size(); ++i) {
     streams.SetCounter(i, position_, positions[i] + time);

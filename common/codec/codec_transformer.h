@@ -55,7 +55,14 @@ class CodecTransformer {
   Layer LoadLayer(WeightReader& weights, const std::string& module, model::ProductMode mode,
                   StateLayout& layout) const;
   // (streams * time, head_dim/2, 2)
-  at::Tensor RopeRows(const std::vector<int64_t>& positions, int64_t time) const;
+  at::Tensor RopeRows(const Streams& streams, const std::vector<int64_t>& positions,
+                      int64_t time) const;
+  // The layers and the last norm in h (streams * time, dim): float in memory taken once for all of
+  // them, double as tensor operations.
+  void RunFloat(const Streams& streams, const std::vector<int64_t>& positions,
+                const at::Tensor& rope, at::Tensor& h) const;
+  void RunDouble(const Streams& streams, const std::vector<int64_t>& positions,
+                 const at::Tensor& rope, at::Tensor& h) const;
 
   checkpoint::CodecTransformerConfig config_;
   std::optional<model::Linear> input_proj_;

@@ -3,7 +3,6 @@
 #include <ATen/Dispatch.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "common/codec/activations.h"
@@ -45,23 +44,6 @@ at::Tensor InPieces(const Streams& streams, const at::Tensor& x, int64_t piece_t
     }
   }
   return y;
-}
-
-// Every row of x (rows, channels) is brought to mean 0 and variance 1, then scaled and moved.
-template <typename T>
-void LayerNorm(T* x, int64_t rows, int64_t channels, const T* weight, const T* bias) {
-  for (int64_t row = 0; row < rows; ++row, x += channels) {
-    double mean = 0;
-    for (int64_t c = 0; c < channels; ++c) mean += x[c];
-    mean /= static_cast<double>(channels);
-    double variance = 0;
-    for (int64_t c = 0; c < channels; ++c) variance += (x[c] - mean) * (x[c] - mean);
-    variance /= static_cast<double>(channels);
-    const double scale = 1 / std::sqrt(variance + kLayerNormEps);
-    for (int64_t c = 0; c < channels; ++c) {
-      x[c] = static_cast<T>((x[c] - mean) * scale) * weight[c] + bias[c];
-    }
-  }
 }
 
 }  // namespace
@@ -161,14 +143,26 @@ ConvNext::ConvNext(WeightReader& weights, const std::string& module, int64_t cha
 
 at::Tensor ConvNext::operator()(const Streams& streams, const at::Tensor& x) const {
   at::Tensor h = depthwise_(streams, x);
-  at::Tensor wide;
+  const int64_t channels = h.size(2);
+  const int64_t rows = h.numel() / channels;
   AT_DISPATCH_FLOATING_TYPES(h.scalar_type(), "ConvNext", [&] {
-    LayerNorm(h.mutable_data_ptr<scalar_t>(), h.numel() / h.size(2), h.size(2),
-              norm_weight_.const_data_ptr<scalar_t>(), norm_bias_.const_data_ptr<scalar_t>());
-    wide = widen_(h);
-    Gelu(wide.mutable_data_ptr<scalar_t>(), wide.numel());
+    LayerNorm(h.mutable_data_ptr<scalar_t>(), rows, channels,
+              norm_weight_.const_data_ptr<scalar_t>(), norm_bias_.const_data_ptr<scalar_t>(),
+              kLayerNormEps);
   });
-  return narrow_.AddTo(x, wide);
+  if (h.scalar_type() == at::kDouble) {
+    at::Tensor wide = widen_(h);
+    Gelu(wide.mutable_data_ptr<double>(), wide.numel());
+    return narrow_.AddTo(x, wide);
+  }
+  at::Tensor wide = streams.Empty({rows, 4 * channels}, at::kFloat);
+  auto* inner = wide.mutable_data_ptr<float>();
+  widen_.Multiply(h.const_data_ptr<float>(), rows, nullptr, inner);
+  Gelu(inner, wide.numel());
+  // What went in is no longer needed: the result takes its place.
+  const at::Tensor residual = x.contiguous();
+  narrow_.Multiply(inner, rows, residual.const_data_ptr<float>(), h.mutable_data_ptr<float>());
+  return h;
 }
 
 }  // namespace shoal::codec

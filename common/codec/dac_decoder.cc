@@ -3,12 +3,12 @@
 #include <ATen/Dispatch.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/codec/activations.h"
 
 namespace shoal::codec {
 namespace {
@@ -30,10 +30,8 @@ at::Tensor CodesOfShape(const at::Tensor& codes) {
 template <typename T>
 void Squash(T* samples, int64_t streams, int64_t length, std::vector<bool>& finite) {
   for (int64_t i = 0; i < streams; ++i, samples += length) {
-    for (int64_t t = 0; t < length; ++t) {
-      if (!std::isfinite(samples[t])) finite[i] = false;
-      samples[t] = std::tanh(samples[t]);
-    }
+    if (!AllFinite(samples, length)) finite[i] = false;
+    Tanh(samples, length);
   }
 }
 

@@ -3,6 +3,8 @@
 #include <ATen/Dispatch.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +18,26 @@ model::Linear LoadProjection(WeightReader& weights, const std::string& module, i
                              int64_t in, model::ProductMode mode) {
   return model::Linear(weights.OldWeightNorm(module, {out, in, 1}).reshape({out, in}),
                        weights.Plain(module + ".bias", {out}), mode);
+}
+
+std::string QuantizerName(const std::string& module, int64_t codebook) {
+  return codebook == 0 ? module + ".semantic_quantizer.quantizers.0"
+                       : absl::StrCat(module, ".quantizer.quantizers.", codebook - 1);
+}
+
+model::Linear LoadOutProjections(WeightReader& weights, const std::string& module,
+                                 const checkpoint::QuantizerConfig& config,
+                                 model::ProductMode mode) {
+  const int64_t dim = config.input_dim;
+  std::vector<at::Tensor> parts;
+  at::Tensor bias = at::zeros({dim}, weights.dtype());
+  for (int64_t i = 0; i < 1 + config.n_residual_codebooks; ++i) {
+    const std::string projection = QuantizerName(module, i) + ".out_proj";
+    parts.push_back(weights.OldWeightNorm(projection, {dim, config.codebook_dim, 1})
+                        .reshape({dim, config.codebook_dim}));
+    bias = bias + weights.Plain(projection + ".bias", {dim});
+  }
+  return model::Linear(at::cat(parts, 1), bias, mode);
 }
 
 at::Tensor Normalised(const at::Tensor& rows) {
@@ -51,13 +73,12 @@ at::Tensor VectorQuantizer::Decode(const at::Tensor& indices) const {
 
 ResidualQuantizer::ResidualQuantizer(WeightReader& weights, const std::string& module,
                                      const checkpoint::QuantizerConfig& config,
-                                     model::ProductMode mode) {
-  quantizers_.emplace_back(weights, module + ".semantic_quantizer.quantizers.0", config.input_dim,
-                           config.codebook_dim, config.semantic_codebook_size, mode);
-  for (int64_t i = 0; i < config.n_residual_codebooks; ++i) {
-    quantizers_.emplace_back(weights, absl::StrCat(module, ".quantizer.quantizers.", i),
-                             config.input_dim, config.codebook_dim, config.residual_codebook_size,
-                             mode);
+                                     model::ProductMode mode)
+    : out_projs_(LoadOutProjections(weights, module, config, mode)) {
+  for (int64_t i = 0; i < 1 + config.n_residual_codebooks; ++i) {
+    quantizers_.emplace_back(
+        weights, QuantizerName(module, i), config.input_dim, config.codebook_dim,
+        i == 0 ? config.semantic_codebook_size : config.residual_codebook_size, mode);
   }
 }
 
@@ -72,22 +93,26 @@ at::Tensor ResidualQuantizer::Encode(const at::Tensor& z) const {
 }
 
 at::Tensor ResidualQuantizer::Decode(const at::Tensor& codes, std::vector<int64_t>* clamped) const {
-  const at::Tensor wanted = codes.to(at::kLong);
-  at::Tensor sum;
-  for (int64_t codebook = 0; codebook < num_codebooks(); ++codebook) {
-    const VectorQuantizer& quantizer = quantizers_[codebook];
-    const at::Tensor column = wanted.select(1, codebook);
-    const at::Tensor inside = column.clamp(0, quantizer.entries() - 1);
-    if (clamped != nullptr) {
-      const at::Tensor outside = column.ne(inside);
-      for (int64_t i = 0; i < outside.size(0); ++i) {
-        (*clamped)[i] += outside.const_data_ptr<bool>()[i] ? 1 : 0;
+  const int64_t rows = codes.size(0);
+  const int64_t width = quantizers_[0].codebook().size(1);
+  at::Tensor entries =
+      at::empty({rows, num_codebooks() * width}, quantizers_[0].codebook().scalar_type());
+  auto* to = static_cast<std::byte*>(entries.data_ptr());
+  const size_t bytes = width * entries.element_size();
+  AT_DISPATCH_INDEX_TYPES(codes.scalar_type(), "Decode", [&] {
+    const auto* code = codes.const_data_ptr<index_t>();
+    for (int64_t row = 0; row < rows; ++row) {
+      for (const VectorQuantizer& quantizer : quantizers_) {
+        const int64_t wanted = *code++;
+        const int64_t inside = std::clamp<int64_t>(wanted, 0, quantizer.entries() - 1);
+        if (clamped != nullptr && inside != wanted) ++(*clamped)[row];
+        const auto* codebook = static_cast<const std::byte*>(quantizer.codebook().const_data_ptr());
+        std::memcpy(to, codebook + inside * bytes, bytes);
+        to += bytes;
       }
     }
-    const at::Tensor part = quantizer.Decode(inside);
-    sum = sum.defined() ? sum + part : part;
-  }
-  return sum;
+  });
+  return out_projs_(entries);
 }
 
 }  // namespace shoal::codec

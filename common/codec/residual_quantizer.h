@@ -32,6 +32,7 @@ class VectorQuantizer {
   at::Tensor Decode(const at::Tensor& indices) const;
 
   int64_t entries() const { return codebook_.size(0); }
+  const at::Tensor& codebook() const { return codebook_; }
 
  private:
   model::Linear in_proj_;
@@ -48,8 +49,9 @@ class ResidualQuantizer {
   // z: (n, dim) -> codes (n, num_codebooks) int64. REQUIRES: z is finite.
   at::Tensor Encode(const at::Tensor& z) const;
 
-  // codes: (n, num_codebooks) int32 or int64 -> (n, dim). A code outside its codebook becomes the
-  // nearest one inside; clamped, when given, has the number of those of every row added to it.
+  // codes: (n, num_codebooks) int32 or int64 contiguous -> (n, dim). A code outside its codebook
+  // becomes the nearest one inside; clamped, when given, has the number of those of every row added
+  // to it.
   at::Tensor Decode(const at::Tensor& codes, std::vector<int64_t>* clamped = nullptr) const;
 
   int64_t num_codebooks() const { return static_cast<int64_t>(quantizers_.size()); }
@@ -57,6 +59,7 @@ class ResidualQuantizer {
 
  private:
   std::vector<VectorQuantizer> quantizers_;
+  model::Linear out_projs_;  // of all quantizers side by side: the sum of what they put out
 };
 
 }  // namespace shoal::codec

@@ -48,7 +48,7 @@ class StreamingConv {
   struct Extras {
     const Snake* before = nullptr;         // applied to x
     const Snake* after = nullptr;          // applied to the result; REQUIRES: Causal
-    const at::Tensor* residual = nullptr;  // then added to it; may be where the result goes
+    const at::Tensor* residual = nullptr;  // or added to it; may be where the result goes
   };
 
   // x: (streams, time, in), time a multiple of a causal convolution's stride -> (streams, time',

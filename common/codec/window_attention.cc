@@ -47,16 +47,13 @@ WindowAttention::WindowAttention(int64_t heads, int64_t head_dim, int64_t window
       keys_(layout.Reserve((window - 1) * heads * head_dim)),
       values_(layout.Reserve((window - 1) * heads * head_dim)) {}
 
-at::Tensor WindowAttention::operator()(const Streams& streams,
-                                       const std::vector<int64_t>& positions,
-                                       const at::Tensor& rope, at::Tensor& qkv) const {
-  const int64_t rows = qkv.size(0);
-  at::Tensor out = streams.Empty({rows, heads_ * head_dim_}, qkv.scalar_type());
+void WindowAttention::operator()(const Streams& streams, const std::vector<int64_t>& positions,
+                                 const at::Tensor& rope, at::Tensor& qkv, at::Tensor& out) const {
+  const int64_t time = qkv.size(0) / streams.size();
   AT_DISPATCH_FLOATING_TYPES(qkv.scalar_type(), "WindowAttention", [&] {
-    Run(streams, positions, rows / streams.size(), rope.const_data_ptr<float>(),
-        qkv.mutable_data_ptr<scalar_t>(), out.mutable_data_ptr<scalar_t>());
+    Run(streams, positions, time, rope.const_data_ptr<float>(), qkv.mutable_data_ptr<scalar_t>(),
+        out.mutable_data_ptr<scalar_t>());
   });
-  return out;
 }
 
 template <typename T>

@@ -24,9 +24,10 @@ class WindowAttention {
   // qkv: (streams * time, 3, heads, head_dim) contiguous, as the projection gives it: queries,
   // keys, values; rope: (streams * time, head_dim/2, 2) float. Rotates queries and keys where they
   // are. positions[i]: where stream i's first row stands, counted from the stream's start.
-  // -> (streams * time, heads * head_dim), and the rings hold the new keys and values.
-  at::Tensor operator()(const Streams& streams, const std::vector<int64_t>& positions,
-                        const at::Tensor& rope, at::Tensor& qkv) const;
+  // out: (streams * time, heads * head_dim), of the type of qkv. The rings then hold the new keys
+  // and values.
+  void operator()(const Streams& streams, const std::vector<int64_t>& positions,
+                  const at::Tensor& rope, at::Tensor& qkv, at::Tensor& out) const;
 
  private:
   template <typename T>

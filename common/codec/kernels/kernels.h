@@ -15,9 +15,8 @@ namespace shoal::codec {
 // Outputs are packed in panels of this many, element k of all of them side by side.
 inline constexpr int64_t kPanel = 16;
 
-// y[row] = bias + window(row) W^T, then Snake of it and residual[row] added, where these are given,
-// for rows of several streams. A window is `segments` runs of `segment_length` elements each,
-// `segment_stride` apart.
+// y[row] = bias + window(row) W^T (then Snake of it, or + residual[row]) for rows of several
+// streams. A window is `segments` runs of `segment_length` elements each, `segment_stride` apart.
 template <typename T>
 struct WindowProduct {
   const T* x;  // first window of the first stream
@@ -33,7 +32,7 @@ struct WindowProduct {
   int64_t outputs;
   T* y;  // (streams, rows, outputs), rows contiguous
   int64_t y_stream_stride;
-  const T* residual;  // like y, may be y, or null
+  const T* residual;  // like y, may be y, or null; REQUIRES: not with a Snake
   int64_t residual_stream_stride;
   const T* alpha;    // of a Snake, (outputs), or null
   const T* inverse;  // as of Kernels::snake

@@ -54,8 +54,9 @@ template <class V, int kChannels, int kCount>
     if (p.alpha != nullptr) {
       sum[i] = SnakeOf<V>(sum[i], V::template Repeat<kChannels>(p.alpha),
                           V::template Repeat<kChannels>(p.inverse));
+    } else if (p.residual != nullptr) {
+      sum[i] = V::Add(sum[i], load(residual, i));
     }
-    if (p.residual != nullptr) sum[i] = V::Add(sum[i], load(residual, i));
     if (i + 1 == kCount && lanes < V::kWidth) {
       V::StorePartial(y + i * V::kWidth, sum[i], lanes);
     } else {

@@ -3,8 +3,8 @@
 // shared.
 //
 // A vector type V has: Element, kWidth, Zero, Set, Load, LoadPartial, Store, StorePartial, Add,
-// Multiply, MultiplyAdd, MultiplySubtract and SinSquared; a float one also Repeat and Spread
-// (narrow_tiles.h).
+// Multiply, MultiplyAdd and SinSquared; that of DotRows also Sum; a float one also what snake.h and
+// narrow_tiles.h need.
 #ifndef SHOAL_COMMON_CODEC_KERNELS_TILES_H_
 #define SHOAL_COMMON_CODEC_KERNELS_TILES_H_
 
@@ -47,27 +47,6 @@ struct RowPointers {
 inline float Fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline double Fused(double a, double b, double c) { return __builtin_fma(a, b, c); }
 
-// What is done to sums before they are stored: Snake, then the residual, from `column` on.
-template <class V>
-void Finish(const WindowProduct<typename V::Element>& p, typename V::Type value, int64_t column,
-            const typename V::Element* residual, typename V::Element* y) {
-  const int64_t columns = p.outputs - column;
-  if (columns >= V::kWidth) {
-    if (p.alpha != nullptr) {
-      value = SnakeOf<V>(value, V::Load(p.alpha + column), V::Load(p.inverse + column));
-    }
-    if (p.residual != nullptr) value = V::Add(value, V::Load(residual + column));
-    V::Store(y + column, value);
-  } else if (columns > 0) {
-    if (p.alpha != nullptr) {
-      value = SnakeOf<V>(value, V::LoadPartial(p.alpha + column, columns),
-                         V::LoadPartial(p.inverse + column, columns));
-    }
-    if (p.residual != nullptr) value = V::Add(value, V::LoadPartial(residual + column, columns));
-    V::StorePartial(y + column, value, columns);
-  }
-}
-
 // kRows rows from `first` on times kPanels panels, all accumulators in registers.
 template <class V, int kRows, int kPanels>
 void Tile(const WindowProduct<typename V::Element>& p, const RowPointers<typename V::Element>& rows,
@@ -105,42 +84,65 @@ void Tile(const WindowProduct<typename V::Element>& p, const RowPointers<typenam
       }
     }
   }
+  const int64_t column = panel * kPanel;
   for (int m = 0; m < kRows; ++m) {
-    const T* residual = p.residual == nullptr ? nullptr : rows.residual[first + m];
+    const T* residual = p.residual == nullptr ? nullptr : rows.residual[first + m] + column;
+    T* y = rows.y[first + m] + column;
     for (int v = 0; v < kPanels * kVectors; ++v) {
-      Finish<V>(p, sum[m][v], panel * kPanel + v * V::kWidth, residual, rows.y[first + m]);
+      const int64_t at = v * V::kWidth;
+      const int64_t left = p.outputs - column - at;
+      if (left <= 0) break;
+      typename V::Type value = sum[m][v];
+      if (left >= V::kWidth) {
+        if (residual != nullptr) value = V::Add(value, V::Load(residual + at));
+        V::Store(y + at, value);
+      } else {
+        if (residual != nullptr) value = V::Add(value, V::LoadPartial(residual + at, left));
+        V::StorePartial(y + at, value, left);
+      }
     }
   }
 }
 
 // One output: every row is a dot product over partial sums of a fixed number of lanes.
+template <class V, int kRows>
+void DotTile(const WindowProduct<typename V::Element>& p,
+             const RowPointers<typename V::Element>& rows, int64_t first) {
+  using T = typename V::Element;
+  const T* w = p.packed;
+  typename V::Type sum[kRows];
+  T rest[kRows];
+  for (int m = 0; m < kRows; ++m) {
+    sum[m] = V::Zero();
+    rest[m] = p.bias[0];
+  }
+  for (int64_t segment = 0; segment < p.segments; ++segment) {
+    const int64_t begin = segment * p.segment_stride;
+    int64_t c = 0;
+    for (; c + V::kWidth <= p.segment_length; c += V::kWidth) {
+      const typename V::Type weight = V::Load(w + c);
+      for (int m = 0; m < kRows; ++m) {
+        sum[m] = V::MultiplyAdd(V::Load(rows.x[first + m] + begin + c), weight, sum[m]);
+      }
+    }
+    for (; c < p.segment_length; ++c) {
+      for (int m = 0; m < kRows; ++m) rest[m] = Fused(rows.x[first + m][begin + c], w[c], rest[m]);
+    }
+    w += p.segment_length;
+  }
+  for (int m = 0; m < kRows; ++m) {
+    rest[m] += V::Sum(sum[m]);
+    if (p.residual != nullptr) rest[m] += rows.residual[first + m][0];
+    rows.y[first + m][0] = rest[m];
+  }
+}
+
 template <class V>
 void DotRows(const WindowProduct<typename V::Element>& p,
              const RowPointers<typename V::Element>& rows, int64_t count) {
-  using T = typename V::Element;
-  for (int64_t row = 0; row < count; ++row) {
-    const T* x = rows.x[row];
-    const T* w = p.packed;
-    typename V::Type sum = V::Zero();
-    T rest = p.bias[0];
-    for (int64_t segment = 0; segment < p.segments; ++segment, x += p.segment_stride) {
-      int64_t c = 0;
-      for (; c + V::kWidth <= p.segment_length; c += V::kWidth) {
-        sum = V::MultiplyAdd(V::Load(x + c), V::Load(w + c), sum);
-      }
-      for (; c < p.segment_length; ++c) rest = Fused(x[c], w[c], rest);
-      w += p.segment_length;
-    }
-    T lanes[V::kWidth];
-    V::Store(lanes, sum);
-    for (int lane = 0; lane < V::kWidth; ++lane) rest += lanes[lane];
-    if (p.alpha != nullptr) {
-      V::Store(lanes, SnakeOf<V>(V::Set(rest), V::Set(p.alpha[0]), V::Set(p.inverse[0])));
-      rest = lanes[0];
-    }
-    if (p.residual != nullptr) rest += rows.residual[row][0];
-    rows.y[row][0] = rest;
-  }
+  int64_t row = 0;
+  for (; row + 4 <= count; row += 4) DotTile<V, 4>(p, rows, row);
+  for (; row < count; ++row) DotTile<V, 1>(p, rows, row);
 }
 
 template <typename T>
@@ -190,6 +192,19 @@ void MultiplyBlock(const WindowProduct<typename V::Element>& p,
   }
 }
 
+// Snake of results while they are in the cache.
+template <class V>
+void SnakeRows(const WindowProduct<typename V::Element>& p,
+               const RowPointers<typename V::Element>& rows, int64_t count, int64_t panel_begin,
+               int64_t panel_end) {
+  const int64_t begin = panel_begin * kPanel;
+  const int64_t end = panel_end * kPanel < p.outputs ? panel_end * kPanel : p.outputs;
+  for (int64_t row = 0; row < count; ++row) {
+    typename V::Element* y = rows.y[row] + begin;
+    Snake<V>(y, y, 1, end - begin, p.alpha + begin, p.inverse + begin);
+  }
+}
+
 // DotV: the vectors of DotRows, the same for every instruction set.
 template <class V, class Traits, class DotV>
 void Product(const WindowProduct<typename V::Element>& p, int64_t row_begin, int64_t row_end,
@@ -202,6 +217,7 @@ void Product(const WindowProduct<typename V::Element>& p, int64_t row_begin, int
     } else {
       MultiplyBlock<V, Traits>(p, rows, count, panel_begin, panel_end);
     }
+    if (p.alpha != nullptr) SnakeRows<V>(p, rows, count, panel_begin, panel_end);
   }
 }
 

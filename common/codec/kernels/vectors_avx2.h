@@ -42,6 +42,11 @@ struct Float8 {
   static Type Multiply(Type a, Type b) { return _mm256_mul_ps(a, b); }
   static Type MultiplyAdd(Type a, Type b, Type c) { return _mm256_fmadd_ps(a, b, c); }
   static Type NegativeMultiplyAdd(Type a, Type b, Type c) { return _mm256_fnmadd_ps(a, b, c); }
+  static float Sum(Type x) {
+    __m128 sum = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+    return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
+  }
   static constexpr int kNarrowVectors = 4;
   template <int kChannels>
   static Type Repeat(const float* p) {
@@ -82,6 +87,10 @@ struct Double4 {
   static Type Add(Type a, Type b) { return _mm256_add_pd(a, b); }
   static Type Multiply(Type a, Type b) { return _mm256_mul_pd(a, b); }
   static Type MultiplyAdd(Type a, Type b, Type c) { return _mm256_fmadd_pd(a, b, c); }
+  static double Sum(Type x) {
+    const __m128d sum = _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd(x, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(sum, _mm_unpackhi_pd(sum, sum)));
+  }
   static Type SinSquared(Type y) { return SinSquaredByLane<Double4>(y); }
 };
 

@@ -51,7 +51,7 @@ struct Case {
     residual = RandomValues<T>(random, p.streams * p.residual_stream_stride);
     p.x = x.data();
     p.bias = bias.data();
-    p.residual = Between(random, 0, 1) == 0 ? residual.data() : nullptr;
+    p.residual = !snake && Between(random, 0, 1) == 0 ? residual.data() : nullptr;
     Pack();
     p.packed = packed.data();
   }

@@ -139,7 +139,7 @@ absl::Status DacDecoder::Replay(at::Tensor& slab, int64_t slot, const at::Tensor
   const at::Tensor batch = codes.unsqueeze(0);
   if (absl::Status status = CheckStep(slab, {slot}, batch); !status.ok()) return status;
   StepReport ignored = {.finite = {true}, .clamped = {0}};
-  const Streams streams(slab, {&slot, 1});
+  const Streams streams(slab, {&slot, 1}, &pool_);
   const int64_t frames = codes.size(0);
   const int64_t unheard = std::clamp<int64_t>(frames + to_follow - convolution_frames_, 0, frames);
   for (int64_t frame = 0; frame < frames;) {

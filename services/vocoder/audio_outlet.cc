@@ -33,7 +33,7 @@ absl::string_view ReasonOf(const absl::Status& status) {
 
 }  // namespace
 
-void AudioOutlet::Accept(const StreamKey& stream, const StreamOwner& owner,
+void AudioOutlet::Accept(const StreamKey& stream, const StreamOwner& owner, uint32_t turn,
                          const std::string& traceparent) {
   Sent& sent = sent_[stream];
   sent.traceparent = traceparent;
@@ -41,6 +41,7 @@ void AudioOutlet::Accept(const StreamKey& stream, const StreamOwner& owner,
   message.envelope.set_traceparent(traceparent);
   v1::Event& event = *message.envelope.mutable_event();
   SetStream(stream, event.mutable_stream());
+  event.set_turn(turn);
   event.set_attempt(owner.attempt);
   event.set_sequence(sent.messages++);
   event.mutable_accepted();

@@ -24,8 +24,10 @@ class AudioOutlet final : public DecodeSink {
   // Before the first call of any other method. `channel` outlives those calls.
   void Connect(transport::Channel* channel) { channel_ = channel; }
 
-  // The loop has opened this stream; says so to its front.
-  void Accept(const StreamKey& stream, const StreamOwner& owner, const std::string& traceparent);
+  // The loop has opened this stream; says so to its front. What a stream of that name, which it
+  // replaces, had sent stays counted: numbers of messages go on.
+  void Accept(const StreamKey& stream, const StreamOwner& owner, uint32_t turn,
+              const std::string& traceparent);
   // The loop has not. `reason` as in Event.Failed; empty: it follows from the code.
   void Refuse(const StreamKey& stream, const StreamOwner& owner, const absl::Status& why,
               absl::string_view reason = "");

@@ -18,6 +18,18 @@ absl::StatusOr<std::unique_ptr<DacFrameDecoder>> DacFrameDecoder::Load(
 DacFrameDecoder::DacFrameDecoder(std::unique_ptr<const codec::DacDecoder> decoder, int num_slots)
     : decoder_(std::move(decoder)), slab_(decoder_->NewSlab(num_slots)) {}
 
+absl::Status DacFrameDecoder::Replay(int slot, absl::Span<const int32_t> codes, int to_follow) {
+  try {
+    const c10::InferenceMode inference;
+    const auto frames = static_cast<int64_t>(codes.size()) / num_codebooks();
+    const at::Tensor input = at::from_blob(const_cast<int32_t*>(codes.data()),
+                                           {frames, num_codebooks()}, at::TensorOptions(at::kInt));
+    return decoder_->Replay(slab_, slot, input, to_follow);
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("replaying: ", error.what()));
+  }
+}
+
 absl::StatusOr<std::vector<DecodedFrames>> DacFrameDecoder::Decode(
     absl::Span<const int> slots, int frames, absl::Span<const int32_t> codes) {
   // ATen's exceptions end here.

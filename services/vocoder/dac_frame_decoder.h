@@ -33,7 +33,12 @@ class DacFrameDecoder final : public FrameDecoder {
   int frame_length() const override { return static_cast<int>(decoder_->frame_length()); }
   int sample_rate() const override { return static_cast<int>(decoder_->sample_rate()); }
 
-  void Reset(int slot) override { decoder_->Reset(slab_, slot); }
+  int replay_frames() const override { return static_cast<int>(decoder_->replay_frames()); }
+
+  void Seek(int slot, uint64_t position) override {
+    decoder_->Seek(slab_, slot, static_cast<int64_t>(position));
+  }
+  absl::Status Replay(int slot, absl::Span<const int32_t> codes, int to_follow) override;
   absl::StatusOr<std::vector<DecodedFrames>> Decode(absl::Span<const int> slots, int frames,
                                                     absl::Span<const int32_t> codes) override;
 

@@ -1,5 +1,6 @@
 #include "services/vocoder/frame_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,14 +31,45 @@ absl::StatusOr<int> FrameQueue::Add(Arrival arrival, Clock::time_point now) {
     const bool fresh =
         number >= next_ && early_.try_emplace(number, std::move(arrival.frames[i])).second;
     if (!fresh) ++dropped;
+    if (ready_.size() + early_.size() > capacity_) {
+      return absl::InternalError(
+          absl::StrCat("more than ", capacity_,
+                       " frames wait to be decoded (--max-queued-frames): the engine went "
+                       "on past the front's credit"));
+    }
   }
   Join(now);
-  if (ready_.size() + early_.size() > capacity_) {
-    return absl::ResourceExhaustedError(absl::StrCat("more than ", capacity_,
-                                                     " frames wait to be decoded "
-                                                     "(--max-queued-frames)"));
-  }
   return dropped;
+}
+
+absl::Status FrameQueue::Resume(uint32_t turn, uint32_t cut, Clock::time_point now) {
+  if (turn > turn_ && cut == 0) return BeginTurn(turn);
+  if (turn != turn_) {
+    return absl::FailedPreconditionError(absl::StrCat("resume.turn: frame ", cut, " of turn ", turn,
+                                                      ", but the stream is in turn ", turn_));
+  }
+  if (cut > length_.value_or(ended_ ? taken_ : cut)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("resume.cut: frame ", cut, " of turn ", turn, ", which has ended before it"));
+  }
+  ended_ = false;
+  length_.reset();
+  early_.erase(early_.lower_bound(cut), early_.end());
+  if (cut < next_) {
+    ready_.resize(cut > taken_ ? cut - taken_ : 0);
+    next_ = cut;
+    taken_ = std::min(taken_, cut);
+  }
+  gap_since_.reset();
+  Join(now);
+  return absl::OkStatus();
+}
+
+void FrameQueue::Return(absl::Span<const int32_t> codes, int num_codebooks) {
+  for (auto end = codes.end(); end != codes.begin(); end -= num_codebooks) {
+    ready_.emplace_front(end - num_codebooks, end);
+    --taken_;
+  }
 }
 
 absl::Status FrameQueue::BeginTurn(uint32_t turn) {

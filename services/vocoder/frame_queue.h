@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 
 namespace shoal::vocoder {
 
@@ -41,15 +42,31 @@ class FrameQueue {
     bool last = false;  // the turn ends with them; then there may be none
   };
 
-  explicit FrameQueue(size_t capacity) : capacity_(capacity) {}
+  // The first frame to leave is `first` of `turn`, or the first of a later turn.
+  explicit FrameQueue(size_t capacity, uint32_t turn = 0, uint32_t first = 0)
+      : capacity_(capacity), turn_(turn), taken_(first), next_(first) {}
 
   // Returns how many of its frames were there before or belong to a turn that is over: they are
-  // dropped. RESOURCE_EXHAUSTED when too many would wait, DATA_LOSS when the turn's messages
-  // contradict each other or a turn begins before the one before it has ended.
+  // dropped. INTERNAL when too many would wait, DATA_LOSS when the turn's messages contradict each
+  // other or a turn begins before the one before it has ended. After an error the queue is of no
+  // further use.
   absl::StatusOr<int> Add(Arrival arrival, Clock::time_point now);
+
+  // A new attempt at `turn` brings its frames from `cut` on: what is here of those is dropped,
+  // those before it stay. When some of them have left already, the next to leave is `cut`.
+  // FAILED_PRECONDITION when the queue is in another turn, or the turn is known to end before
+  // `cut`.
+  absl::Status Resume(uint32_t turn, uint32_t cut, Clock::time_point now);
+
+  // Puts the last frames that have left back to the front. codes: (n, num_codebooks), n <= taken().
+  void Return(absl::Span<const int32_t> codes, int num_codebooks);
 
   // Frames that can leave now.
   int ready() const { return static_cast<int>(ready_.size()); }
+  // Frames of this turn that have left.
+  uint32_t taken() const { return taken_; }
+  // All of the turn that has not left is ready.
+  bool complete() const { return ended_ || length_ == next_; }
   // The turn's end is all that is left of it.
   bool at_end() const { return length_ == next_ && ready_.empty(); }
 
@@ -66,9 +83,9 @@ class FrameQueue {
   void Join(Clock::time_point now);
 
   const size_t capacity_;
-  uint32_t turn_ = 0;
-  uint32_t taken_ = 0;                    // frames of this turn that have left
-  uint32_t next_ = 0;                     // first frame that is neither ready nor taken
+  uint32_t turn_;
+  uint32_t taken_;
+  uint32_t next_;                         // first frame that is neither ready nor taken
   std::optional<uint32_t> length_;        // frames of this turn, once known
   std::deque<FrameCodes> ready_;          // [taken_, next_)
   std::map<uint32_t, FrameCodes> early_;  // beyond next_, by number

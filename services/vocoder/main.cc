@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -28,7 +29,11 @@ struct Flags {
   bool allow_insecure_tcp = false;
   int slots = 64;
   int max_batch = 32;
+  int max_chunk_frames = 8;
+  int max_step_frames = 64;
+  int buffer_reserve_ms = 100;
   int max_queued_frames = 4096;
+  int max_stream_frames = 1 << 22;
   int threads = 1;
   bool deterministic = true;
   service::ServiceOptions service;
@@ -42,6 +47,12 @@ void AddFlags(service::FlagSet& set, Flags* flags) {
           "bind an inbox beyond loopback although its traffic is not encrypted");
   set.Add("slots", &flags->slots, "streams that may be open at once");
   set.Add("max-batch", &flags->max_batch, "streams in one decoder step");
+  set.Add("max-chunk-frames", &flags->max_chunk_frames, "frames of one stream in a step");
+  set.Add("max-step-frames", &flags->max_step_frames,
+          "frames of all streams in a step: who comes while it runs waits for no more");
+  set.Add("buffer-reserve-ms", &flags->buffer_reserve_ms,
+          "a listener's unplayed audio that no larger chunk may be made from");
+  set.Add("max-stream-frames", &flags->max_stream_frames, "frames of one stream, over all turns");
   set.Add("max-queued-frames", &flags->max_queued_frames, "frames of one stream that may wait");
   set.Add("threads", &flags->threads, "threads that compute one step");
   set.Add("deterministic", &flags->deterministic,
@@ -55,12 +66,19 @@ absl::Status Check(const Flags& flags) {
   }
   for (const auto& [name, value] : {std::pair{"slots", flags.slots},
                                     {"max-batch", flags.max_batch},
+                                    {"max-chunk-frames", flags.max_chunk_frames},
+                                    {"max-step-frames", flags.max_step_frames},
                                     {"max-queued-frames", flags.max_queued_frames},
+                                    {"max-stream-frames", flags.max_stream_frames},
                                     {"threads", flags.threads}}) {
     if (value < 1) {
       return absl::InvalidArgumentError(
           absl::StrCat("--", name, ": ", value, "; expected 1 or more"));
     }
+  }
+  if (flags.buffer_reserve_ms < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--buffer-reserve-ms: ", flags.buffer_reserve_ms, "; expected 0 or more"));
   }
   return absl::OkStatus();
 }
@@ -121,8 +139,14 @@ int Run(int argc, char** argv) {
   options.channel.advertise = flags.advertise;
   options.channel.allow_insecure_tcp = flags.allow_insecure_tcp;
   options.channel.self = *hello;
-  options.loop.max_batch = flags.max_batch;
+  options.loop.schedule = {
+      .max_batch = flags.max_batch,
+      .max_frames_per_chunk = flags.max_chunk_frames,
+      .max_frames_per_step = flags.max_step_frames,
+      .reserve = std::chrono::milliseconds(flags.buffer_reserve_ms),
+  };
   options.loop.max_queued_frames = flags.max_queued_frames;
+  options.loop.max_stream_frames = flags.max_stream_frames;
   const auto vocoder = VocoderService::Start(options, decoder->get(), &metrics);
   require(vocoder.status());
   const auto admin = service::AdminServer::Start(

@@ -27,16 +27,28 @@ class VocoderMetrics {
   prometheus::Counter& unknown_stream_frames;
   prometheus::Counter& other_attempt_frames;
 
+  // Streams whose state was made again from codes: where they were opened, where they went back.
+  prometheus::Counter& rebuilt_at_submit;
+  prometheus::Counter& rebuilt_at_resume;
+  prometheus::Counter& resumed;
+
+  // News that newer ones had overtaken, or of streams that are not here any more.
+  prometheus::Counter& old_credits;
+  prometheus::Counter& old_resumes;
+
   prometheus::Counter& unexpected_messages;
 
  private:
   prometheus::Histogram& batch_size_;
+  prometheus::Histogram& chunk_frames_;
   prometheus::Histogram& decode_seconds_;
   prometheus::Histogram& emit_seconds_;
   prometheus::Counter& frames_;
+  prometheus::Counter& replayed_;
   prometheus::Counter& clamped_;
   prometheus::Gauge& slots_free_;
   prometheus::Gauge& slots_used_;
+  prometheus::Gauge& at_credit_;
 };
 
 }  // namespace shoal::vocoder

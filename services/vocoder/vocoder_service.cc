@@ -1,5 +1,6 @@
 #include "services/vocoder/vocoder_service.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -13,8 +14,6 @@ namespace v1 = pipeline::v1;
 
 // Frames are small, and every stream's queue has a bound of its own behind this one.
 constexpr size_t kInboundCapacity = 1 << 16;
-// How often a stream that misses a frame looks at the clock.
-constexpr absl::Duration kGapPoll = absl::Milliseconds(50);
 
 StreamKey KeyOf(const v1::StreamId& id) { return {id.high(), id.low()}; }
 
@@ -25,6 +24,7 @@ absl::StatusOr<std::unique_ptr<VocoderService>> VocoderService::Start(Options op
                                                                       service::Metrics* metrics) {
   options.channel.self.set_stage(v1::VOCODER);
   options.channel.self.mutable_capacity()->set_streams(decoder->num_slots());
+  options.channel.self.mutable_limits()->set_replay_frames(decoder->replay_frames());
   std::unique_ptr<VocoderService> self(new VocoderService(std::move(options), decoder, metrics));
   transport::Channel::Options channel = self->options_.channel;
   channel.heartbeat = [vocoder = self.get()] { return vocoder->Heartbeat(); };
@@ -48,7 +48,10 @@ absl::StatusOr<std::unique_ptr<VocoderService>> VocoderService::Start(Options op
 
 VocoderService::VocoderService(Options options, FrameDecoder* decoder, service::Metrics* metrics)
     : options_(std::move(options)),
-      num_codebooks_(decoder->num_codebooks()),
+      sizes_({.num_codebooks = decoder->num_codebooks(),
+              .frame_length = decoder->frame_length(),
+              .replay_frames = decoder->replay_frames(),
+              .max_stream_frames = options_.loop.max_stream_frames}),
       metrics_(metrics),
       inbound_(kInboundCapacity),
       outlet_(&metrics_),
@@ -91,25 +94,27 @@ v1::Heartbeat VocoderService::Heartbeat() const {
 void VocoderService::Run() {
   absl::Duration wait = absl::InfiniteDuration();
   while (!inbound_.closed()) {
-    for (const Inbound& inbound : inbound_.PopAll(wait)) Handle(inbound);
-    PublishLoad();
-    const DecodeLoop::StepReport report = loop_.Step(DecodeLoop::Clock::now());
+    Receive(wait);
+    metrics_.CountStep(loop_.Step([this] { Receive(absl::ZeroDuration()); }));
     ++step_;
-    if (report.streams > 0) metrics_.CountStep(report);
     PublishLoad();
-    wait = !loop_.idle()      ? absl::ZeroDuration()
-           : loop_.has_gaps() ? kGapPoll
-                              : absl::InfiniteDuration();
+    const std::optional<DecodeLoop::Clock::duration> next = loop_.TimeUntilWork();
+    wait = next.has_value() ? absl::FromChrono(*next) : absl::InfiniteDuration();
   }
   loop_.FailAll([](const StreamOwner&) { return true; },
                 absl::UnavailableError("the vocoder shuts down"));
   PublishLoad();
 }
 
+void VocoderService::Receive(absl::Duration wait) {
+  for (const Inbound& inbound : inbound_.PopAll(wait)) Handle(inbound);
+  PublishLoad();
+}
+
 void VocoderService::PublishLoad() {
   metrics_.SetLoad(loop_);
   open_ = loop_.open_streams();
-  busy_ = !loop_.idle();
+  busy_ = loop_.TimeUntilWork() == DecodeLoop::Clock::duration::zero();
   if (!drain_seen_ || loop_.open_streams() > 0) return;
   std::lock_guard<std::mutex> lock(drained_mutex_);
   drained_ = true;
@@ -133,9 +138,13 @@ void VocoderService::Handle(const Inbound& inbound) {
 void VocoderService::HandleMessage(uint64_t from, const transport::Message& message) {
   switch (message.envelope.body_case()) {
     case v1::Envelope::kSubmit:
-      return HandleSubmit(from, message.envelope);
+      return HandleSubmit(from, message);
     case v1::Envelope::kFrame:
       return HandleFrame(message);
+    case v1::Envelope::kAudioCredit:
+      return HandleCredit(from, message.envelope.audio_credit());
+    case v1::Envelope::kResume:
+      return HandleResume(from, message.envelope.resume());
     case v1::Envelope::kCancel:
       return HandleCancel(from, message.envelope.cancel());
     default:
@@ -143,21 +152,24 @@ void VocoderService::HandleMessage(uint64_t from, const transport::Message& mess
   }
 }
 
-void VocoderService::HandleSubmit(uint64_t from, const v1::Envelope& envelope) {
-  const v1::Submit& submit = envelope.submit();
+void VocoderService::HandleSubmit(uint64_t from, const transport::Message& message) {
+  const v1::Submit& submit = message.envelope.submit();
   const StreamKey stream = KeyOf(submit.stream());
   const StreamOwner owner = {.front = from, .attempt = submit.attempt()};
-  if (!submit.has_decode()) {
-    return outlet_.Refuse(stream, owner,
-                          absl::InvalidArgumentError("submit.work: a vocoder takes decode only"));
-  }
-  if (draining_) {
+  const absl::StatusOr<StreamStart> start = ReadStart(message, sizes_);
+  if (!start.ok()) return outlet_.Refuse(stream, owner, start.status());
+  const StreamOwner* former = loop_.Find(stream);
+  const bool replaces =
+      former != nullptr && former->front == from && former->attempt < owner.attempt;
+  if (draining_ && !replaces) {
     return outlet_.Refuse(stream, owner, absl::UnavailableError("the vocoder drains"), "DRAINING");
   }
-  if (absl::Status opened = loop_.Open(stream, owner); !opened.ok()) {
+  if (replaces) loop_.Close(stream);
+  if (absl::Status opened = loop_.Open(stream, owner, *start); !opened.ok()) {
     return outlet_.Refuse(stream, owner, opened);
   }
-  outlet_.Accept(stream, owner, envelope.traceparent());
+  if (start->position > 0) metrics_.rebuilt_at_submit.Increment();
+  outlet_.Accept(stream, owner, start->turn, message.envelope.traceparent());
 }
 
 void VocoderService::HandleFrame(const transport::Message& message) {
@@ -167,11 +179,11 @@ void VocoderService::HandleFrame(const transport::Message& message) {
       .turn = frame.turn(), .first = frame.frame(), .frames = {}, .last = frame.last()};
   if (frame.has_codes()) {
     const auto codes = transport::ReadInt32(message, frame.codes(), /*rank=*/2);
-    if (!codes.ok() || frame.codes().shape(1) != static_cast<uint32_t>(num_codebooks_)) {
+    if (!codes.ok() || frame.codes().shape(1) != static_cast<uint32_t>(sizes_.num_codebooks)) {
       return metrics_.unexpected_messages.Increment();
     }
-    for (auto at = codes->begin(); at != codes->end(); at += num_codebooks_) {
-      arrival.frames.emplace_back(at, at + num_codebooks_);
+    for (auto at = codes->begin(); at != codes->end(); at += sizes_.num_codebooks) {
+      arrival.frames.emplace_back(at, at + sizes_.num_codebooks);
     }
   }
   const StreamOwner* owner = loop_.Find(stream);
@@ -181,8 +193,34 @@ void VocoderService::HandleFrame(const transport::Message& message) {
   if (owner->attempt != frame.attempt()) {
     return metrics_.other_attempt_frames.Increment(static_cast<double>(arrival.frames.size()));
   }
-  metrics_.repeated_frames.Increment(
-      loop_.Push(stream, std::move(arrival), DecodeLoop::Clock::now()));
+  metrics_.repeated_frames.Increment(loop_.Push(stream, std::move(arrival)));
+}
+
+void VocoderService::HandleCredit(uint64_t from, const v1::AudioCredit& credit) {
+  const StreamKey stream = KeyOf(credit.stream());
+  const StreamOwner* owner = loop_.Find(stream);
+  const ListenerNews news = {
+      .turn = credit.turn(),
+      .frames = credit.frames(),
+      .buffered = ListenerBuffer::Seconds(credit.buffered_ms() / 1000),
+      .next_frame = credit.next_frame(),
+  };
+  if (owner == nullptr || owner->front != from || owner->attempt != credit.attempt() ||
+      !loop_.Hear(stream, news)) {
+    metrics_.old_credits.Increment();
+  }
+}
+
+void VocoderService::HandleResume(uint64_t from, const v1::Resume& resume) {
+  const StreamKey stream = KeyOf(resume.stream());
+  const StreamOwner* owner = loop_.Find(stream);
+  if (owner == nullptr || owner->front != from || owner->attempt >= resume.attempt()) {
+    return metrics_.old_resumes.Increment();
+  }
+  metrics_.resumed.Increment();
+  if (loop_.Resume(stream, resume.turn(), resume.attempt(), resume.cut())) {
+    metrics_.rebuilt_at_resume.Increment();
+  }
 }
 
 void VocoderService::HandleCancel(uint64_t from, const v1::Cancel& cancel) {

@@ -1,9 +1,11 @@
-// VocoderService: the decode loop on the pipeline network. It takes Submit{decode} and Cancel from
-// fronts and Frames from engines, and sends Audio and events to each stream's front.
+// VocoderService: the decode loop on the pipeline network. It takes Submit{decode}, AudioCredit,
+// Resume and Cancel from fronts and Frames from engines, and sends Audio and events to each
+// stream's front.
 //
 // Two threads: the Channel's I/O thread only moves messages into a bounded queue; the model thread
-// owns the DecodeLoop and does everything else: receive -> choose -> decode -> emit. A front that
-// goes away takes its streams with it; an engine that goes away is the front's business.
+// owns the DecodeLoop and does everything else: receive -> choose -> decode -> receive -> emit, so
+// that what was cancelled while it was decoded is not sent. A front that goes away takes its
+// streams with it; an engine that goes away is the front's business.
 //
 // Owned by main, which may call everything here from any one thread.
 #ifndef SHOAL_SERVICES_VOCODER_VOCODER_SERVICE_H_
@@ -25,6 +27,7 @@
 #include "common/service/metrics.h"
 #include "common/transport/channel.h"
 #include "services/vocoder/audio_outlet.h"
+#include "services/vocoder/decode_check.h"
 #include "services/vocoder/decode_loop.h"
 #include "services/vocoder/vocoder_metrics.h"
 
@@ -33,7 +36,8 @@ namespace shoal::vocoder {
 class VocoderService {
  public:
   struct Options {
-    transport::Channel::Options channel;  // self: all but stage and capacity; no heartbeat
+    // self: all but stage, capacity and limits.replay_frames; no heartbeat
+    transport::Channel::Options channel;
     DecodeLoop::Options loop;
     // Declared to peers: no step takes longer, or the model thread is stuck.
     absl::Duration step_bound = absl::Seconds(10);
@@ -70,16 +74,20 @@ class VocoderService {
 
   // On the model thread.
   void Run();
+  // Waits for messages at most that long, and handles all there are.
+  void Receive(absl::Duration wait);
   void Handle(const Inbound& inbound);
   void HandleMessage(uint64_t from, const transport::Message& message);
-  void HandleSubmit(uint64_t from, const pipeline::v1::Envelope& envelope);
+  void HandleSubmit(uint64_t from, const transport::Message& message);
   void HandleFrame(const transport::Message& message);
+  void HandleCredit(uint64_t from, const pipeline::v1::AudioCredit& credit);
+  void HandleResume(uint64_t from, const pipeline::v1::Resume& resume);
   void HandleCancel(uint64_t from, const pipeline::v1::Cancel& cancel);
   void HandlePeerDown(uint64_t incarnation, absl::string_view why);
   void PublishLoad();
 
   const Options options_;
-  const int num_codebooks_;
+  const DecoderSizes sizes_;
   VocoderMetrics metrics_;
   service::BoundedQueue<Inbound> inbound_;
 

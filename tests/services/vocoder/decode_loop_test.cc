@@ -3,108 +3,85 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <random>
+#include <algorithm>
 
-#include "tests/services/vocoder/summing_decoder.h"
+#include "tests/services/vocoder/loop_fixture.h"
 
 namespace shoal::vocoder {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
-using Clock = DecodeLoop::Clock;
-const Clock::time_point kNow{};
+using std::chrono::milliseconds;
 
-// Collects what streams sound like.
-class Recorder final : public DecodeSink {
- public:
-  struct Heard {
-    std::vector<float> pcm;
-    std::vector<FrameCodes> codes;
-    std::vector<size_t> chunks;  // frames of each
-    int ends = 0;
-    absl::Status failure;
-  };
-
-  absl::Status OnAudio(const StreamKey& stream, const StreamOwner&,
-                       const DecodedRun& decoded) override {
-    Heard& heard = streams[stream];
-    EXPECT_EQ(decoded.first_sample, heard.pcm.size());
-    heard.pcm.insert(heard.pcm.end(), decoded.pcm.begin(), decoded.pcm.end());
-    heard.codes.insert(heard.codes.end(), decoded.run.frames.begin(), decoded.run.frames.end());
-    heard.chunks.push_back(decoded.run.frames.size());
-    heard.ends += decoded.run.last;
-    return refuse;
-  }
-  void OnFailed(const StreamKey& stream, const StreamOwner&, const absl::Status& why) override {
-    streams[stream].failure = why;
-  }
-
-  std::map<StreamKey, Heard> streams;
-  absl::Status refuse;
-};
-
-class DecodeLoopTest : public ::testing::Test {
- protected:
-  explicit DecodeLoopTest(int slots = 4) : decoder_(slots) {}
-
-  StreamKey Open(uint64_t id, uint64_t front = 1) {
-    const StreamKey key = {0, id};
-    const absl::Status status = loop_.Open(key, {.front = front});
-    EXPECT_TRUE(status.ok()) << status;
-    return key;
-  }
-
-  void Push(const StreamKey& key, uint32_t turn, uint32_t first, std::vector<FrameCodes> frames,
-            bool last = false) {
-    loop_.Push(key, {.turn = turn, .first = first, .frames = std::move(frames), .last = last},
-               kNow);
-  }
-
-  void RunUntilIdle() {
-    while (!loop_.idle()) loop_.Step(kNow);
-  }
-
-  SummingDecoder decoder_;
-  Recorder heard_;
-  DecodeLoop loop_{{}, &decoder_, &heard_};
-};
-
-std::vector<FrameCodes> Frames(int count, int32_t seed = 0) {
-  std::vector<FrameCodes> frames;
-  for (int i = 0; i < count; ++i) frames.push_back({100 + (seed + i) % 500, 200 + 3 * i});
-  return frames;
+// Each frame adds 40 ms to a buffer that nobody empties; a chunk of 2 needs 180 ms of it, of 4 260,
+// of 8 420.
+TEST_F(DecodeLoopTest, ChunksFollowTheBuffer) {
+  const StreamKey a = Open(1);
+  Push(a, 0, 0, Frames(20), /*last=*/true);
+  RunUntilIdle();
+  EXPECT_THAT(heard_.streams[a].chunks, ElementsAre(1, 1, 1, 1, 1, 2, 4, 8, 1));
+  EXPECT_EQ(heard_.streams[a].pcm, SummingDecoder::Expected(Frames(20)));
+  EXPECT_EQ(heard_.streams[a].codes, Frames(20));
+  EXPECT_EQ(heard_.streams[a].ends, 1);
 }
 
-TEST_F(DecodeLoopTest, TheFirstStepIsOneFrameAndLaterOnesTakeWhatIsThere) {
-  const StreamKey a = Open(1);
-  Push(a, 0, 0, Frames(16), /*last=*/true);
+TEST_F(DecodeLoopTest, AFileIsDecodedInLargeChunks) {
+  const StreamKey a = Open(1, 1, {.whole_file = true});
+  Push(a, 0, 0, Frames(7));
+  EXPECT_EQ(loop_.TimeUntilWork(), std::nullopt);
+  Push(a, 0, 7, Frames(12, 7), /*last=*/true);
   RunUntilIdle();
-  EXPECT_THAT(heard_.streams[a].chunks, ElementsAre(1, 8, 4, 2, 1));
-  EXPECT_EQ(heard_.streams[a].pcm, SummingDecoder::Expected(Frames(16)));
-  EXPECT_EQ(heard_.streams[a].codes, Frames(16));
-  EXPECT_EQ(heard_.streams[a].ends, 1);
+  EXPECT_THAT(heard_.streams[a].chunks, ElementsAre(8, 8, 2, 1));
+}
+
+TEST_F(DecodeLoopTest, AFullBufferWaitsUntilItDrains) {
+  const StreamKey a = Open(1);
+  Push(a, 0, 0, Frames(1));
+  RunUntilIdle();
+  ASSERT_TRUE(loop_.Hear(a, {.frames = 1000, .buffered = milliseconds(500), .next_frame = 1}));
+  Push(a, 0, 1, Frames(3, 1));
+  RunUntilIdle();
+  EXPECT_THAT(heard_.streams[a].chunks, ElementsAre(1));
+  // Two of them will do when four would need more than the 260 ms that are left.
+  const auto wait = loop_.TimeUntilWork();
+  ASSERT_TRUE(wait.has_value());
+  EXPECT_GE(*wait, milliseconds(240));
+  EXPECT_LE(*wait, milliseconds(242));
+  now_ += *wait;
+  RunUntilIdle();
+  EXPECT_THAT(heard_.streams[a].chunks, ElementsAre(1, 2));
 }
 
 TEST_F(DecodeLoopTest, StreamsShareSteps) {
   const StreamKey a = Open(1), b = Open(2), c = Open(3);
   for (const StreamKey& key : {a, b, c}) Push(key, 0, 0, Frames(1, static_cast<int>(key.low)));
-  const DecodeLoop::StepReport report = loop_.Step(kNow);
-  EXPECT_EQ(report.streams, 3);
-  EXPECT_EQ(report.frames, 3);
-  EXPECT_TRUE(loop_.idle());
+  const DecodeLoop::StepReport report = loop_.Step();
+  ASSERT_EQ(report.batches.size(), 1u);
+  EXPECT_EQ(report.batches[0].streams, 3);
+  EXPECT_EQ(report.batches[0].frames, 1);
+  EXPECT_NE(loop_.TimeUntilWork(), Clock::duration::zero());
 }
 
-TEST_F(DecodeLoopTest, ANewStreamDoesNotWaitForAnothersLongRun) {
+TEST_F(DecodeLoopTest, AStepTakesDifferentNumbersOfFramesAndTheFewestAreHeardFirst) {
   const StreamKey a = Open(1);
   Push(a, 0, 0, Frames(1));
   RunUntilIdle();
+  ASSERT_TRUE(loop_.Hear(a, {.frames = 1000, .buffered = milliseconds(800), .next_frame = 1}));
   Push(a, 0, 1, Frames(8, 1));
   const StreamKey b = Open(2);
   Push(b, 0, 0, Frames(1));
-  const DecodeLoop::StepReport report = loop_.Step(kNow);
-  EXPECT_EQ(report.streams, 2);
-  EXPECT_EQ(heard_.streams[b].chunks.size(), 1u);
+  size_t calls = 0;
+  const DecodeLoop::StepReport report = loop_.Step([&] {
+    // When the short run is decoded nothing was heard of it, when the long one is, it was.
+    EXPECT_EQ(heard_.streams[b].chunks.size(), calls++);
+  });
+  EXPECT_EQ(calls, 2u);
+  ASSERT_EQ(report.batches.size(), 2u);
+  EXPECT_EQ(report.batches[0].frames, 1);
+  EXPECT_EQ(report.batches[1].frames, 8);
+  EXPECT_THAT(heard_.streams[a].chunks, ElementsAre(1, 8));
 }
 
 TEST_F(DecodeLoopTest, TurnsContinueInTheSameState) {
@@ -164,13 +141,16 @@ TEST_F(DecodeLoopTest, AFrameThatNeverArrivesEndsItsStream) {
   const StreamKey a = Open(1), b = Open(2);
   Push(a, 0, 1, Frames(1));
   Push(b, 0, 0, Frames(1));
-  EXPECT_TRUE(loop_.has_gaps());
-  loop_.Step(kNow + std::chrono::milliseconds(999));
+  RunUntilIdle();
+  EXPECT_EQ(loop_.TimeUntilWork(), std::chrono::seconds(1));
+  now_ += milliseconds(999);
+  loop_.Step();
   EXPECT_NE(loop_.Find(a), nullptr);
-  loop_.Step(kNow + std::chrono::seconds(1));
+  now_ += milliseconds(1);
+  loop_.Step();
   EXPECT_EQ(heard_.streams[a].failure.code(), absl::StatusCode::kDataLoss);
   EXPECT_NE(loop_.Find(b), nullptr);
-  EXPECT_FALSE(loop_.has_gaps());
+  EXPECT_EQ(loop_.TimeUntilWork(), std::nullopt);
 }
 
 TEST_F(DecodeLoopTest, AudioThatNobodyTakesEndsItsStream) {
@@ -190,57 +170,111 @@ TEST_F(DecodeLoopTest, AFrontTakesItsStreamsWithIt) {
   EXPECT_NE(loop_.Find(b), nullptr);
 }
 
-// 200 streams through 16 slots, frames in random order and portions: everybody hears what a stream
-// alone would.
-class ManyStreamsTest : public DecodeLoopTest {
+TEST_F(DecodeLoopTest, NothingIsDecodedBeyondTheFrontsCredit) {
+  const StreamKey a = Open(1);
+  ASSERT_TRUE(loop_.Hear(a, {.frames = 5}));
+  Push(a, 0, 0, Frames(12), /*last=*/true);
+  RunUntilIdle();
+  EXPECT_EQ(heard_.streams[a].codes.size(), 5u);
+  EXPECT_EQ(loop_.streams_at_credit(), 1);
+  EXPECT_EQ(loop_.TimeUntilWork(), std::nullopt);
+  // Old news: fewer frames, or the same with less of them known.
+  EXPECT_FALSE(loop_.Hear(a, {.frames = 4}));
+  ASSERT_TRUE(loop_.Hear(a, {.frames = 8, .next_frame = 5}));
+  EXPECT_FALSE(loop_.Hear(a, {.frames = 8, .next_frame = 4}));
+  RunUntilIdle();
+  EXPECT_EQ(heard_.streams[a].codes.size(), 8u);
+  ASSERT_TRUE(loop_.Hear(a, {.frames = 12, .next_frame = 8}));
+  RunUntilIdle();
+  EXPECT_EQ(heard_.streams[a].pcm, SummingDecoder::Expected(Frames(12)));
+  EXPECT_EQ(heard_.streams[a].ends, 1);
+  EXPECT_EQ(loop_.streams_at_credit(), 0);
+}
+
+// A file's last frames before the limit are not held back for a larger chunk, and a credit is its
+// turn's alone.
+TEST_F(DecodeLoopTest, ACreditThatFillsNoChunkIsUsedUp) {
+  const StreamKey a = Open(1, 1, {.whole_file = true});
+  ASSERT_TRUE(loop_.Hear(a, {.frames = 3}));
+  Push(a, 0, 0, Frames(5));
+  RunUntilIdle();
+  EXPECT_THAT(heard_.streams[a].chunks, ElementsAre(2, 1));
+  ASSERT_TRUE(loop_.Hear(a, {.frames = 5}));
+  Push(a, 0, 5, {}, /*last=*/true);
+  RunUntilIdle();
+  EXPECT_EQ(heard_.streams[a].ends, 1);
+  Push(a, 1, 0, Frames(9), /*last=*/true);
+  RunUntilIdle();
+  EXPECT_EQ(heard_.streams[a].ends, 2) << "of turn 1 nothing was said";
+  EXPECT_FALSE(loop_.Hear(a, {.turn = 0, .frames = 99}));
+}
+
+TEST_F(DecodeLoopTest, NewsCountWhatWasSentSince) {
+  const StreamKey a = Open(1);
+  Push(a, 0, 0, Frames(5));
+  RunUntilIdle();
+  // 100 ms with frame 0; frames 1 to 4 are on their way: 260 ms, so two frames a chunk and not
+  // four.
+  ASSERT_TRUE(loop_.Hear(a, {.frames = 1000, .buffered = milliseconds(100), .next_frame = 1}));
+  Push(a, 0, 5, Frames(2, 5));
+  loop_.Step();
+  EXPECT_EQ(heard_.streams[a].chunks.back(), 2u);
+}
+
+TEST_F(DecodeLoopTest, ACancelWhileFramesAreDecodedIsObeyedAtOnce) {
+  const StreamKey a = Open(1), b = Open(2);
+  for (const StreamKey& key : {a, b}) Push(key, 0, 0, Frames(3));
+  loop_.Step([&] {
+    if (loop_.Find(a) == nullptr) return;
+    loop_.Close(a);
+    EXPECT_EQ(loop_.free_slots(), 3);
+    // Its slot is another stream's from now on, and so is its name.
+    const StreamKey again = Open(1);
+    Push(again, 0, 0, Frames(1, 70), /*last=*/true);
+  });
+  EXPECT_EQ(heard_.streams.count(a), 0u);
+  EXPECT_EQ(heard_.streams[b].codes.size(), 1u);
+  RunUntilIdle();
+  EXPECT_EQ(heard_.streams[a].pcm, SummingDecoder::Expected(Frames(1, 70)));
+}
+
+TEST_F(DecodeLoopTest, ACancelBetweenTheBatchesOfAStepIsObeyedAtOnce) {
+  const StreamKey a = Open(1), b = Open(2, 1, {.whole_file = true});
+  Push(a, 0, 0, Frames(1));
+  Push(b, 0, 0, Frames(8));
+  const DecodeLoop::StepReport report = loop_.Step([&] { loop_.Close(b); });
+  EXPECT_EQ(report.batches.size(), 1u);
+  EXPECT_EQ(heard_.streams.count(b), 0u);
+  EXPECT_EQ(heard_.streams[a].chunks.size(), 1u);
+}
+
+class BoundedLoopTest : public DecodeLoopTest {
  protected:
-  ManyStreamsTest() : DecodeLoopTest(16) {}
+  BoundedLoopTest() : DecodeLoopTest(2, {.max_queued_frames = 4, .max_stream_frames = 10}) {}
 };
 
-TEST_F(ManyStreamsTest, RandomStreamsSoundAsTheyWouldAlone) {
-  struct Source {
-    StreamKey key;
-    std::vector<FrameCodes> frames;
-    std::vector<uint32_t> order;  // in which frames are sent
-    size_t sent = 0;
-  };
-  std::mt19937 random(5);
-  std::vector<Source> live;
-  uint64_t opened = 0, ended = 0;
-  while (ended < 200) {
-    if (opened < 200 && loop_.free_slots() > 0) {
-      Source source = {.key = Open(opened), .frames = {}, .order = {}};
-      source.frames = Frames(1 + static_cast<int>(random() % 40), static_cast<int>(opened++ * 7));
-      for (uint32_t i = 0; i < source.frames.size(); ++i) source.order.push_back(i);
-      for (size_t i = 0; i + 1 < source.order.size(); ++i) {  // neighbours trade places
-        if (random() % 4 == 0) std::swap(source.order[i], source.order[i + 1]);
-      }
-      live.push_back(std::move(source));
-    }
-    Source& source = live[random() % live.size()];
-    for (size_t burst = random() % 6; burst > 0 && source.sent < source.order.size(); --burst) {
-      const uint32_t number = source.order[source.sent++];
-      Push(source.key, 0, number, {source.frames[number]});
-    }
-    if (source.sent == source.order.size()) {
-      Push(source.key, 0, static_cast<uint32_t>(source.frames.size()), {}, /*last=*/true);
-    }
-    loop_.Step(kNow);
-    for (size_t i = 0; i < live.size();) {
-      const Recorder::Heard& heard = heard_.streams[live[i].key];
-      ASSERT_TRUE(heard.failure.ok()) << heard.failure;
-      if (heard.ends == 0) {
-        ++i;
-        continue;
-      }
-      EXPECT_EQ(heard.pcm, SummingDecoder::Expected(live[i].frames));
-      EXPECT_EQ(heard.codes, live[i].frames);
-      loop_.Close(live[i].key);
-      live.erase(live.begin() + static_cast<int64_t>(i));
-      ++ended;
-    }
+TEST_F(BoundedLoopTest, AQueueThatOverflowsEndsItsStreamAlone) {
+  const StreamKey a = Open(1), b = Open(2);
+  ASSERT_TRUE(loop_.Hear(a, {.frames = 1}));
+  Push(b, 0, 0, Frames(1));
+  Push(a, 0, 0, Frames(4));
+  EXPECT_TRUE(heard_.streams[a].failure.ok());
+  Push(a, 0, 4, Frames(1));
+  EXPECT_EQ(heard_.streams[a].failure.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(heard_.streams[a].failure.message()), HasSubstr("max-queued-frames"));
+  RunUntilIdle();
+  EXPECT_EQ(heard_.streams[b].pcm, SummingDecoder::Expected(Frames(1)));
+}
+
+TEST_F(BoundedLoopTest, AStreamThatNeverEndsIsEnded) {
+  const StreamKey a = Open(1);
+  for (uint32_t turn = 0; turn < 3; ++turn) {
+    Push(a, turn, 0, Frames(4), /*last=*/true);
+    RunUntilIdle();
   }
-  EXPECT_EQ(loop_.free_slots(), 16);
+  EXPECT_EQ(heard_.streams[a].ends, 2);
+  EXPECT_EQ(heard_.streams[a].failure.code(), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(loop_.free_slots(), 2);
 }
 
 }  // namespace

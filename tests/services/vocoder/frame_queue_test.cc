@@ -149,7 +149,86 @@ TEST(FrameQueueTest, HoldsNoMoreThanItsCapacity) {
   FrameQueue queue(2);
   ASSERT_TRUE(queue.Add(Frame(0, 0), kNow).ok());
   ASSERT_TRUE(queue.Add(Frame(0, 5), kNow).ok());
-  EXPECT_EQ(queue.Add(Frame(0, 7), kNow).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(queue.Add(Frame(0, 7), kNow).status().code(), absl::StatusCode::kInternal);
+}
+
+// Frames 0 to `ready` - 1, two of which have left.
+FrameQueue Begun(uint32_t ready) {
+  FrameQueue queue(16);
+  for (uint32_t i = 0; i < ready; ++i) EXPECT_TRUE(queue.Add(Frame(0, i), kNow).ok());
+  queue.Take(2);
+  return queue;
+}
+
+TEST(FrameQueueTest, ANewAttemptKeepsWhatIsBeforeItsCut) {
+  FrameQueue queue = Begun(5);
+  ASSERT_TRUE(queue.Add(Frame(0, 9), kNow).ok());
+  ASSERT_TRUE(queue.Resume(0, 3, kNow).ok());
+  EXPECT_EQ(queue.ready(), 1);
+  EXPECT_EQ(queue.taken(), 2u);
+  ASSERT_EQ(*queue.Add(Frame(0, 3), kNow), 0) << "the old one is gone";
+  EXPECT_EQ(queue.ready(), 2);
+  EXPECT_FALSE(queue.gap_since().has_value());
+}
+
+TEST(FrameQueueTest, ANewAttemptAheadWaitsForWhatIsBetween) {
+  FrameQueue queue = Begun(2);
+  ASSERT_TRUE(queue.Add(Frame(0, 3), kNow).ok());
+  ASSERT_TRUE(queue.Add(Frame(0, 6), kNow).ok());
+  ASSERT_TRUE(queue.Resume(0, 5, kNow).ok());
+  EXPECT_TRUE(queue.gap_since().has_value());
+  ASSERT_TRUE(queue.Add(Frame(0, 2), kNow).ok());
+  EXPECT_EQ(queue.ready(), 2) << "2 and 3; 6 is gone";
+}
+
+TEST(FrameQueueTest, ANewAttemptBehindGoesBack) {
+  FrameQueue queue = Begun(5);
+  ASSERT_TRUE(queue.Add(End(0, 5), kNow).ok());
+  ASSERT_TRUE(queue.Resume(0, 1, kNow).ok());
+  EXPECT_EQ(queue.ready(), 0);
+  EXPECT_EQ(queue.taken(), 1u);
+  EXPECT_FALSE(queue.complete()) << "the new attempt may end elsewhere";
+  ASSERT_EQ(*queue.Add(Frame(0, 1), kNow), 0);
+  ASSERT_TRUE(queue.Add(End(0, 2), kNow).ok());
+  EXPECT_TRUE(queue.Take(1).last);
+}
+
+TEST(FrameQueueTest, AnEndedTurnCanBeTakenUpAgain) {
+  FrameQueue queue = Begun(2);
+  ASSERT_TRUE(queue.Add(End(0, 2), kNow).ok());
+  queue.Take(0);
+  EXPECT_EQ(queue.Resume(0, 3, kNow).code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(queue.Resume(0, 2, kNow).ok());
+  ASSERT_EQ(*queue.Add(Frame(0, 2), kNow), 0);
+  EXPECT_EQ(queue.ready(), 1);
+}
+
+TEST(FrameQueueTest, ANewAttemptAtAnotherTurnBeginsIt) {
+  FrameQueue queue = Begun(2);
+  EXPECT_EQ(queue.Resume(1, 0, kNow).code(), absl::StatusCode::kDataLoss) << "turn 0 runs";
+  ASSERT_TRUE(queue.Add(End(0, 2), kNow).ok());
+  queue.Take(0);
+  EXPECT_EQ(queue.Resume(1, 4, kNow).code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(queue.Resume(1, 0, kNow).ok());
+  EXPECT_EQ(queue.Resume(0, 0, kNow).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(queue.turn(), 1u);
+}
+
+TEST(FrameQueueTest, WhatWasTakenCanBePutBack) {
+  FrameQueue queue = Begun(3);
+  queue.Return({0, 1, 1, 2}, 2);
+  EXPECT_EQ(queue.taken(), 0u);
+  const FrameQueue::Run run = queue.Take(3);
+  EXPECT_EQ(run.first, 0u);
+  EXPECT_THAT(run.frames, ElementsAre(Codes(0), Codes(1), Codes(2)));
+}
+
+TEST(FrameQueueTest, AQueueMayBeginAnywhere) {
+  FrameQueue queue(16, /*turn=*/3, /*first=*/7);
+  EXPECT_EQ(*queue.Add(Frame(2, 9), kNow), 1);
+  EXPECT_EQ(*queue.Add(Frame(3, 6), kNow), 1);
+  ASSERT_EQ(*queue.Add(Frame(3, 7), kNow), 0);
+  EXPECT_EQ(queue.Take(1).first, 7u);
 }
 
 }  // namespace

@@ -1,12 +1,16 @@
-// A FrameDecoder without a codec: a frame's samples follow from all codes of its stream so far, so
-// a lost, doubled or misplaced frame, or a slot that was not reset, changes everything after it.
+// A FrameDecoder without a codec: a frame's samples follow from its position and from the codes of
+// it and of the kReach frames before it, so a lost, doubled or misplaced frame, a slot that was not
+// made fresh or a replay of too few frames is heard.
 #ifndef SHOAL_TESTS_SERVICES_VOCODER_SUMMING_DECODER_H_
 #define SHOAL_TESTS_SERVICES_VOCODER_SUMMING_DECODER_H_
 
-#include <cmath>
-#include <limits>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "services/vocoder/frame_decoder.h"
@@ -17,16 +21,34 @@ class SummingDecoder final : public FrameDecoder {
  public:
   static constexpr int kCodebooks = 2;
   static constexpr int kFrameLength = 3;
+  static constexpr int kSampleRate = 75;     // so that a frame lasts 40 ms
+  static constexpr int kReach = 5;           // frames
   static constexpr int32_t kPoison = 666;    // decodes to a sample that is not finite
   static constexpr int32_t kBreakStep = 13;  // fails the whole step
 
-  explicit SummingDecoder(int slots) : sums_(slots, 0) {}
+  explicit SummingDecoder(int slots) : slots_(slots) {}
 
-  int num_slots() const override { return static_cast<int>(sums_.size()); }
+  // Called in every Decode, when its samples are made.
+  void OnDecode(std::function<void()> call) { on_decode_ = std::move(call); }
+  // Frames that were replayed so far.
+  int replayed() const { return replayed_; }
+
+  int num_slots() const override { return static_cast<int>(slots_.size()); }
   int num_codebooks() const override { return kCodebooks; }
   int frame_length() const override { return kFrameLength; }
-  int sample_rate() const override { return 8000; }
-  void Reset(int slot) override { sums_[slot] = 0; }
+  int sample_rate() const override { return kSampleRate; }
+  int replay_frames() const override { return kReach; }
+
+  void Seek(int slot, uint64_t position) override { slots_[slot] = {position, {}}; }
+
+  absl::Status Replay(int slot, absl::Span<const int32_t> codes, int to_follow) override {
+    if (to_follow < 0) return absl::InvalidArgumentError("to_follow");
+    for (size_t i = 0; i < codes.size(); i += kCodebooks) {
+      Next(&slots_[slot], {&codes[i], &codes[i] + kCodebooks});
+      ++replayed_;
+    }
+    return absl::OkStatus();
+  }
 
   absl::StatusOr<std::vector<DecodedFrames>> Decode(absl::Span<const int> slots, int frames,
                                                     absl::Span<const int32_t> codes) override {
@@ -36,33 +58,47 @@ class SummingDecoder final : public FrameDecoder {
       for (int f = 0; f < frames; ++f, code += kCodebooks) {
         if (code[0] == kBreakStep) return absl::InternalError("the step breaks");
         if (code[0] == kPoison) all[i].finite = false;
-        const std::vector<float> pcm = Next(&sums_[slots[i]], {code, code + kCodebooks});
+        const std::vector<float> pcm = Next(&slots_[slots[i]], {code, code + kCodebooks});
         all[i].pcm.insert(all[i].pcm.end(), pcm.begin(), pcm.end());
       }
     }
+    if (on_decode_) on_decode_();
     return all;
   }
 
-  // What a stream of these frames, alone and in order, sounds like.
-  static std::vector<float> Expected(const std::vector<std::vector<int32_t>>& frames) {
-    double sum = 0;
+  // What a stream of these frames, alone and in order, sounds like, from frame `from` on.
+  static std::vector<float> Expected(const std::vector<std::vector<int32_t>>& frames,
+                                     size_t from = 0) {
+    State state;
     std::vector<float> samples;
-    for (const auto& frame : frames) {
-      const std::vector<float> pcm = Next(&sum, frame);
-      samples.insert(samples.end(), pcm.begin(), pcm.end());
+    for (size_t i = 0; i < frames.size(); ++i) {
+      const std::vector<float> pcm = Next(&state, frames[i]);
+      if (i >= from) samples.insert(samples.end(), pcm.begin(), pcm.end());
     }
     return samples;
   }
 
  private:
-  static std::vector<float> Next(double* sum, const std::vector<int32_t>& frame) {
+  struct State {
+    uint64_t position = 0;
+    std::deque<std::vector<int32_t>> frames = {};  // the last ones
+  };
+
+  static std::vector<float> Next(State* state, const std::vector<int32_t>& frame) {
+    state->frames.push_back(frame);
+    if (state->frames.size() > kReach + 1) state->frames.pop_front();
+    uint64_t sum = state->position++ % 1000;
+    for (const auto& known : state->frames) {
+      for (const int32_t code : known) sum = (sum * 31 + static_cast<uint64_t>(code) + 1) % 65521;
+    }
     std::vector<float> pcm;
-    for (const int32_t code : frame) *sum = std::fmod(*sum * 31 + code + 1, 65521);
-    for (int i = 0; i < kFrameLength; ++i) pcm.push_back(static_cast<float>(*sum + i));
+    for (int i = 0; i < kFrameLength; ++i) pcm.push_back(static_cast<float>(sum) + i);
     return pcm;
   }
 
-  std::vector<double> sums_;
+  std::vector<State> slots_;
+  std::function<void()> on_decode_;
+  int replayed_ = 0;
 };
 
 }  // namespace shoal::vocoder

@@ -4,137 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <thread>
+#include <utility>
 
-#include "tests/services/ar_engine/pipeline_peer.h"
-#include "tests/services/vocoder/summing_decoder.h"
+#include "tests/services/vocoder/service_fixture.h"
 
 namespace shoal::vocoder {
 namespace {
 
-namespace v1 = pipeline::v1;
 using ::testing::HasSubstr;
-using testing::PipelinePeer;
-
-class VocoderServiceTest : public ::testing::Test {
- protected:
-  static std::unique_ptr<VocoderService> StartService(FrameDecoder* decoder,
-                                                      service::Metrics* metrics) {
-    VocoderService::Options options;
-    options.channel.bind = "tcp://127.0.0.1:*";
-    options.channel.silence = absl::Seconds(20);
-    auto service = VocoderService::Start(std::move(options), decoder, metrics);
-    EXPECT_TRUE(service.ok()) << service.status();
-    return *std::move(service);
-  }
-
-  VocoderServiceTest() {
-    front_.AwaitUp(vocoder());
-    engine_.AwaitUp(vocoder());
-  }
-
-  uint64_t vocoder() const { return service_->channel().incarnation(); }
-
-  void Send(PipelinePeer& peer, transport::Message message) {
-    const absl::Status sent = peer.channel().Send(vocoder(), std::move(message));
-    ASSERT_TRUE(sent.ok()) << sent;
-  }
-
-  static void SetStream(uint64_t stream, v1::StreamId* id) {
-    id->set_high(77);
-    id->set_low(stream);
-  }
-
-  void Open(uint64_t stream) {
-    transport::Message message;
-    v1::Submit& submit = *message.envelope.mutable_submit();
-    SetStream(stream, submit.mutable_stream());
-    submit.set_priority(v1::PLAYBACK);
-    submit.mutable_decode();
-    Send(front_, std::move(message));
-  }
-
-  void SendFrame(uint64_t stream, uint32_t frame, std::vector<int32_t> codes,
-                 uint32_t attempt = 0) {
-    transport::Message message;
-    v1::Frame& body = *message.envelope.mutable_frame();
-    SetStream(stream, body.mutable_stream());
-    body.set_frame(frame);
-    body.set_attempt(attempt);
-    transport::AttachInt32(message, body.mutable_codes(), codes,
-                           {1, static_cast<uint32_t>(codes.size())});
-    Send(engine_, std::move(message));
-  }
-
-  void SendEnd(uint64_t stream, uint32_t frames) {
-    transport::Message message;
-    v1::Frame& body = *message.envelope.mutable_frame();
-    SetStream(stream, body.mutable_stream());
-    body.set_frame(frames);
-    body.set_last(true);
-    Send(engine_, std::move(message));
-  }
-
-  void Cancel(uint64_t stream) {
-    transport::Message message;
-    SetStream(stream, message.envelope.mutable_cancel()->mutable_stream());
-    Send(front_, std::move(message));
-  }
-
-  static bool Accepted(const PipelinePeer::Messages& messages, uint64_t stream) {
-    for (const auto& message : messages) {
-      const v1::Event& event = message.envelope.event();
-      if (event.stream().low() == stream && event.has_accepted()) return true;
-    }
-    return false;
-  }
-
-  void OpenAndWait(uint64_t stream) {
-    Open(stream);
-    front_.AwaitMessages("accepted", [&](const auto& all) { return Accepted(all, stream); });
-  }
-
-  v1::Event::Failed AwaitFailure(uint64_t stream) {
-    v1::Event::Failed failed;
-    front_.AwaitMessages("failed", [&](const PipelinePeer::Messages& all) {
-      for (const auto& message : all) {
-        const v1::Event& event = message.envelope.event();
-        if (event.stream().low() == stream && event.has_failed()) {
-          failed = event.failed();
-          return true;
-        }
-      }
-      return false;
-    });
-    return failed;
-  }
-
-  // All audio of a stream, once its last message is there.
-  std::vector<float> AwaitSpeech(uint64_t stream) {
-    const auto ended = [&](const PipelinePeer::Messages& all) {
-      return std::any_of(all.begin(), all.end(), [&](const auto& message) {
-        const v1::Audio& audio = message.envelope.audio();
-        return audio.stream().low() == stream && audio.last();
-      });
-    };
-    std::vector<float> pcm;
-    for (const auto& message : front_.AwaitMessages("the last audio", ended)) {
-      const v1::Audio& audio = message.envelope.audio();
-      if (!message.envelope.has_audio() || audio.stream().low() != stream) continue;
-      EXPECT_EQ(audio.first_sample(), pcm.size());
-      if (!audio.has_pcm()) continue;
-      const auto samples = transport::ReadFloat32(message, audio.pcm(), 1);
-      EXPECT_TRUE(samples.ok()) << samples.status();
-      pcm.insert(pcm.end(), samples->begin(), samples->end());
-    }
-    return pcm;
-  }
-
-  service::Metrics metrics_{"test"};
-  SummingDecoder decoder_{2};
-  std::unique_ptr<VocoderService> service_ = StartService(&decoder_, &metrics_);
-  PipelinePeer front_{v1::FRONT, {service_->channel().inbox()}};
-  PipelinePeer engine_{v1::ENGINE, {service_->channel().inbox()}};
-};
 
 TEST_F(VocoderServiceTest, FramesBecomeAudioWithItsCodes) {
   OpenAndWait(1);
@@ -242,6 +120,72 @@ TEST_F(VocoderServiceTest, AStreamThatFailsWhileDrainingIsNotWaitedFor) {
   SendFrame(1, 0, {SummingDecoder::kPoison, 0});
   EXPECT_EQ(AwaitFailure(1).code(), static_cast<int>(absl::StatusCode::kInternal));
   EXPECT_TRUE(service_->AwaitIdle(absl::Seconds(30)));
+}
+
+// The numbers of one stream's messages count up by one over all its turns, whatever they are.
+TEST_F(VocoderServiceTest, MessagesOfAStreamAreNumberedOverItsTurns) {
+  OpenAndWait(1);
+  OpenAndWait(2);
+  for (uint32_t turn = 0; turn < 3; ++turn) {
+    for (uint32_t frame = 0; frame < 4; ++frame) {
+      SendFrame(1, frame, {1, 2}, 0, turn);
+      SendFrame(2, frame, {3, 4}, 0, turn);
+    }
+    SendEnd(1, 4, 0, turn);
+    SendEnd(2, 4, 0, turn);
+    front_.AwaitMessages("the turn's end", [&](const PipelinePeer::Messages& all) {
+      return std::count_if(all.begin(), all.end(), [&](const auto& message) {
+               return message.envelope.audio().turn() == turn && message.envelope.audio().last();
+             }) == 2;
+    });
+  }
+  SendFrame(1, 0, {SummingDecoder::kPoison, 0}, 0, 3);
+  AwaitFailure(1);
+  uint64_t next = 0;
+  uint64_t first_sample = 0;
+  uint32_t turn = 0;
+  for (const auto& message : front_.received()) {
+    const v1::Envelope& envelope = message.envelope;
+    const bool is_audio = envelope.has_audio();
+    const v1::StreamId& id = is_audio ? envelope.audio().stream() : envelope.event().stream();
+    if (id.low() != 1) continue;
+    EXPECT_EQ(is_audio ? envelope.audio().sequence() : envelope.event().sequence(), next++);
+    if (!is_audio) continue;
+    EXPECT_EQ(envelope.audio().turn(), turn);
+    EXPECT_EQ(envelope.audio().first_sample(), first_sample);
+    if (envelope.audio().has_codes()) {
+      first_sample += envelope.audio().codes().shape(0) * SummingDecoder::kFrameLength;
+    }
+    if (envelope.audio().last()) ++turn;
+  }
+  EXPECT_GE(next, 1u + 3u + 1u);
+  EXPECT_EQ(turn, 3u);
+  EXPECT_EQ(first_sample, 12u * SummingDecoder::kFrameLength);
+}
+
+// The Cancel is in the service's inbox while the decoder works on the stream's frame.
+TEST_F(VocoderServiceTest, ACancelWhileItsFrameIsDecodedSilencesTheStream) {
+  OpenAndWait(1);
+  OpenAndWait(2);
+  decoder_.OnDecode([&, first = true]() mutable {
+    if (!std::exchange(first, false)) return;
+    Cancel(1);
+    // Messages of one peer keep their order: once this broken one is counted, the Cancel is in.
+    transport::Message broken;
+    broken.envelope.mutable_cancel();
+    Send(front_, std::move(broken));
+    while (service_->channel().counters().dropped_for(transport::DropReason::kMalformed) == 0) {
+      std::this_thread::yield();
+    }
+  });
+  SendFrame(1, 0, {1, 2});
+  SendFrame(2, 0, {1, 2});
+  SendEnd(2, 1);
+  AwaitSpeech(2);
+  for (const auto& message : front_.received()) {
+    EXPECT_NE(message.envelope.audio().stream().low(), 1u);
+  }
+  OpenAndWait(3);
 }
 
 }  // namespace

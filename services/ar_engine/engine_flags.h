@@ -24,7 +24,10 @@ struct EngineFlags {
   int kv_memory_mb = 1024;
   int max_batch = 16;
   int max_waiting = 64;
+  int max_streams = 0;  // 0: max_batch
   int prefill_tokens = 256;
+  std::string scheduling = "deadline";
+  bool prefix_cache = true;
   bool round_logits_to_bf16 = false;
   TestGate::Options test_gate;
   service::ServiceOptions service;
@@ -35,7 +38,8 @@ void AddEngineFlags(service::FlagSet& set, EngineFlags* flags);
 // INVALID_ARGUMENT names the flag.
 absl::Status CheckEngineFlags(const EngineFlags& flags);
 
-// KV blocks for these flags: never more than max_batch sequences of full length can fill.
+// KV blocks for these flags: never more than max_batch sequences of full length can fill, and with
+// the prefix cache as many again.
 int KvBlocksFor(const EngineFlags& flags, int64_t block_bytes, int64_t max_seq_len);
 
 // All that follows from the flags and the model's sizes; the fingerprint is the caller's.

@@ -3,6 +3,8 @@
 #ifndef SHOAL_SERVICES_AR_ENGINE_ENGINE_METRICS_H_
 #define SHOAL_SERVICES_AR_ENGINE_ENGINE_METRICS_H_
 
+#include <cstdint>
+
 #include "common/service/metrics.h"
 #include "services/ar_engine/engine.h"
 
@@ -37,10 +39,31 @@ class EngineMetrics {
   prometheus::Histogram& emit_seconds_;
   prometheus::Counter& frames_;
   prometheus::Counter& positions_;
+  // A counter that follows a total which something else keeps.
+  struct Total {
+    void Set(uint64_t now) {
+      counter.Increment(static_cast<double>(now - last));
+      last = now;
+    }
+    prometheus::Counter& counter;
+    uint64_t last = 0;
+  };
+  void SetListeners(const Engine& engine);
+
   prometheus::Gauge& blocks_free_;
   prometheus::Gauge& blocks_used_;
+  prometheus::Gauge& blocks_cached_;
+  Total cache_lookups_;
+  Total cache_query_tokens_;
+  Total cache_hit_tokens_;
+  Total cache_inserted_blocks_;
+  Total cache_evicted_blocks_;
+  Total preemptions_;
   prometheus::Gauge& running_;
   prometheus::Gauge& waiting_;
+  prometheus::Gauge& paused_;
+  prometheus::Gauge& buffered_seconds_;
+  prometheus::Gauge& least_buffered_seconds_;
 };
 
 }  // namespace shoal::engine

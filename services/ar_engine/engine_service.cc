@@ -14,6 +14,14 @@ namespace v1 = pipeline::v1;
 // Room for what must not be lost (cancels, peers that went down) behind the turns that wait.
 constexpr size_t kInboundCapacity = 1 << 16;
 constexpr absl::Duration kGatePoll = absl::Milliseconds(5);
+// While every turn is paused only a message can change anything; until one comes the step counter
+// moves often enough to show that this thread is alive.
+constexpr absl::Duration kPausedPoll = absl::Milliseconds(50);
+
+// Turns that may be under way at once.
+int StreamsOf(const Scheduler::Options& options) {
+  return options.max_streams > 0 ? options.max_streams : options.max_running;
+}
 
 }  // namespace
 
@@ -21,7 +29,7 @@ absl::StatusOr<std::unique_ptr<EngineService>> EngineService::Start(Options opti
                                                                     FrameModel* model,
                                                                     service::Metrics* metrics) {
   options.channel.self.set_stage(v1::ENGINE);
-  options.channel.self.mutable_capacity()->set_streams(options.scheduler.max_running);
+  options.channel.self.mutable_capacity()->set_streams(StreamsOf(options.scheduler));
   options.channel.self.mutable_capacity()->set_queue(options.scheduler.max_waiting);
   std::unique_ptr<EngineService> self(new EngineService(std::move(options), model, metrics));
   transport::Channel::Options channel = self->options_.channel;
@@ -59,6 +67,7 @@ EngineService::EngineService(Options options, FrameModel* model, service::Metric
       outlet_(&metrics_),
       engine_({.scheduler = options_.scheduler,
                .semantic_start = options_.sizes.semantic_start,
+               .prefix_cache = options_.prefix_cache,
                .hold = [this](const Sequence& sequence) { return gate_.Holds(sequence); }},
               model, &outlet_) {
   metrics_.SetLoad(engine_);
@@ -84,7 +93,7 @@ void EngineService::OnMessage(uint64_t from, transport::Message message) {
   Inbound inbound = {.kind = Inbound::Kind::kMessage, .from = from, .message = std::move(message)};
   // Prompts can be large: no more of them lie here than could be accepted.
   if (inbound.message.envelope.has_submit()) {
-    const int limit = options_.scheduler.max_running + options_.scheduler.max_waiting;
+    const int limit = StreamsOf(options_.scheduler) + options_.scheduler.max_waiting;
     if (queued_submits_.fetch_add(1) >= limit) {
       queued_submits_.fetch_sub(1);
       inbound.kind = Inbound::Kind::kOverflow;
@@ -123,6 +132,7 @@ v1::Heartbeat EngineService::Heartbeat() const {
 }
 
 void EngineService::Run() {
+  const absl::Duration nothing_to_run = options_.test_gate.frame >= 0 ? kGatePoll : kPausedPoll;
   absl::Duration wait = absl::InfiniteDuration();
   while (!inbound_.closed()) {
     for (Inbound& inbound : inbound_.PopAll(wait)) Handle(std::move(inbound));
@@ -134,7 +144,7 @@ void EngineService::Run() {
     PublishLoad();
     wait = engine_.idle()    ? absl::InfiniteDuration()
            : report.worked() ? absl::ZeroDuration()
-                             : kGatePoll;
+                             : nothing_to_run;
   }
   engine_.Fail([](const Sequence&) { return true; },
                Because(absl::UnavailableError("the engine shuts down"), "DRAINING"));

@@ -38,6 +38,7 @@ class EngineService {
   struct Options {
     transport::Channel::Options channel;  // self: all but stage and capacity; no heartbeat
     Scheduler::Options scheduler;
+    bool prefix_cache = true;
     VocabularySizes sizes;
     bool round_logits_to_bf16 = false;
     TestGate::Options test_gate;

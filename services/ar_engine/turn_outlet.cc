@@ -50,6 +50,7 @@ void SetFailed(const absl::Status& why, v1::Event& event) {
   event.mutable_failed()->set_code(service::CodeOf(why));
   event.mutable_failed()->set_message(std::string(why.message()));
   event.mutable_failed()->set_reason(ReasonOf(why));
+  event.mutable_failed()->set_retry_after_seconds(RetryAfterSeconds(why));
 }
 
 v1::FinishReason ToProto(FinishReason reason) {

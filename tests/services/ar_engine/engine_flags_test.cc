@@ -33,6 +33,7 @@ TEST(EngineFlagsTest, ErrorsNameTheFlag) {
       {"--kv-blocks", [](EngineFlags& f) { f.kv_blocks = -1; }},
       {"--kv-memory-mb", [](EngineFlags& f) { f.kv_memory_mb = 0; }},
       {"--max-batch", [](EngineFlags& f) { f.max_batch = 0; }},
+      {"--max-streams", [](EngineFlags& f) { f.max_streams = -1; }},
       {"--max-waiting", [](EngineFlags& f) { f.max_waiting = -1; }},
       {"--prefill-tokens", [](EngineFlags& f) { f.prefill_tokens = 0; }},
       {"--test-gate-file", [](EngineFlags& f) { f.test_gate.frame = 0; }},
@@ -48,11 +49,29 @@ TEST(EngineFlagsTest, KvBlocksFollowFromMemoryUpToWhatCanBeUsed) {
   EngineFlags flags = Good();
   flags.kv_memory_mb = 10;
   flags.max_batch = 4;
+  flags.prefix_cache = false;
   EXPECT_EQ(KvBlocksFor(flags, 1 << 20, 1000), 10);
   EXPECT_EQ(KvBlocksFor(flags, 1 << 10, 1000), 4 * 63) << "1000 positions are 63 blocks";
   EXPECT_EQ(KvBlocksFor(flags, 1 << 30, 1000), 1);
+  flags.max_streams = 6;
+  EXPECT_EQ(KvBlocksFor(flags, 1 << 10, 1000), 6 * 63);
+  flags.prefix_cache = true;
+  EXPECT_EQ(KvBlocksFor(flags, 1 << 10, 1000), 2 * 6 * 63) << "room to remember";
   flags.kv_blocks = 77;
   EXPECT_EQ(KvBlocksFor(flags, 1 << 10, 1000), 77);
+}
+
+TEST(EngineFlagsTest, SchedulingAndCacheAreChosen) {
+  EngineFlags flags = Good();
+  service::FlagSet set("test", "");
+  AddEngineFlags(set, &flags);
+  const char* const arguments[] = {"test", "--scheduling=first-come", "--no-prefix-cache",
+                                   "--max-streams=40"};
+  ASSERT_TRUE(set.Parse(4, arguments).ok());
+  const EngineService::Options options = ServiceOptionsFor(flags, checkpoint::ModelConfig());
+  EXPECT_EQ(options.scheduler.policy, Policy::kFirstCome);
+  EXPECT_EQ(options.scheduler.max_streams, 40);
+  EXPECT_FALSE(options.prefix_cache);
 }
 
 TEST(EngineFlagsTest, SizesComeFromTheModel) {
@@ -71,6 +90,8 @@ TEST(EngineFlagsTest, SizesComeFromTheModel) {
   EXPECT_EQ(options.sizes.codebook_entries, 64);
   EXPECT_EQ(options.sizes.semantic_start, 4000);
   EXPECT_EQ(options.scheduler.max_running, 5);
+  EXPECT_EQ(options.scheduler.policy, Policy::kDeadline);
+  EXPECT_TRUE(options.prefix_cache);
   EXPECT_EQ(options.channel.self.limits().num_codebooks(), 10u);
   EXPECT_EQ(options.channel.self.limits().max_seq_len(), 800u);
 }

@@ -20,12 +20,6 @@ inline void Prefetch(const float* p, int64_t floats) {
   }
 }
 
-// The block that holds `position`, or the last one beyond the row's own.
-inline const float* BlockAt(const HeadQuery& head, int64_t position) {
-  const int64_t last = std::min(position, head.length - 1);
-  return head.kv + head.block_table[last / kBlockPositions] * head.block_stride;
-}
-
 // Dot products of `query` with eight keys that stand one after the other. (8) -> lanes
 __m256 DotEight(const float* query, const float* keys, int64_t head_dim) {
   __m256 sums[8] = {};
@@ -51,25 +45,36 @@ __m256 DotEight(const float* query, const float* keys, int64_t head_dim) {
                        _mm256_permute2f128_ps(low, high, 0x31));
 }
 
-// Scaled scores of all positions, -infinity from `length` up to the end of the last block. Returns
-// the largest.
-float Scores(const HeadQuery& head, float* scores) {
+// The block of `position`, or the last one beyond `longest`.
+inline const float* BlockAt(const HeadKv& head, int64_t position, int64_t longest) {
+  return head.kv +
+         head.block_table[std::min(position, longest - 1) / kBlockPositions] * head.block_stride;
+}
+
+// Scaled scores of all positions of each query, -infinity from its length up to the next multiple
+// of 8, and its largest score. scores: (count, stride)
+void Scores(const HeadKv& head, const HeadQuery* queries, int64_t count, int64_t longest,
+            float* scores, int64_t stride, float* largest) {
   const __m256 scale =
       _mm256_set1_ps(static_cast<float>(1.0 / std::sqrt(static_cast<double>(head.head_dim))));
   const __m256 nothing = _mm256_set1_ps(-std::numeric_limits<float>::infinity());
-  __m256 largest = nothing;
-  for (int64_t position = 0; position < head.length; position += 8) {
+  __m256 most[kMostQueries];
+  std::fill_n(most, count, nothing);
+  for (int64_t position = 0; position < longest; position += 8) {
     const int64_t offset = position % kBlockPositions * head.head_dim;
-    const float* keys = BlockAt(head, position) + offset;
-    Prefetch(BlockAt(head, position + kBlockPositions) + offset, 8 * head.head_dim);
-    // Positions beyond the row's own may hold anything; their lanes are dropped.
-    const __m256 dots = _mm256_mul_ps(DotEight(head.query, keys, head.head_dim), scale);
-    const __m256 valid = _mm256_castsi256_ps(FirstLanes(head.length - position));
-    const __m256 kept = _mm256_blendv_ps(nothing, dots, valid);
-    _mm256_storeu_ps(scores + position, kept);
-    largest = _mm256_max_ps(largest, kept);
+    const float* keys = BlockAt(head, position, longest) + offset;
+    Prefetch(BlockAt(head, position + kBlockPositions, longest) + offset, 8 * head.head_dim);
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t left = queries[i].length - position;
+      if (left <= 0) continue;
+      // Positions beyond the query's own may hold anything; their lanes are dropped.
+      const __m256 dots = _mm256_mul_ps(DotEight(queries[i].query, keys, head.head_dim), scale);
+      const __m256 kept = _mm256_blendv_ps(nothing, dots, _mm256_castsi256_ps(FirstLanes(left)));
+      _mm256_storeu_ps(scores + i * stride + position, kept);
+      most[i] = _mm256_max_ps(most[i], kept);
+    }
   }
-  return model::Max(largest);
+  for (int64_t i = 0; i < count; ++i) largest[i] = model::Max(most[i]);
 }
 
 // Scores to e^(score - largest); returns their sum.
@@ -84,55 +89,84 @@ float Exponentials(int64_t length, float largest, float* scores) {
   return model::Sum(sum);
 }
 
-// out[0, 8 * kVectors) = sum over positions of weight * value, divided by `total`, for the part of
-// the head that starts at `from`. `left` < 8 * kVectors only where kVectors is 1.
+// out[0, 8 * kVectors) += sum over `n` values of weight * value. The last vector is masked by
+// `mask` where kVectors is 1.
 template <int kVectors>
-void WeightValues(const HeadQuery& head, const float* weights, float total, int64_t from,
-                  int64_t left, float* out) {
-  __m256 sums[kVectors] = {};
-  const __m256i mask = FirstLanes(left);
-  for (int64_t first = 0; first < head.length; first += kBlockPositions) {
-    const int64_t offset = head.value_offset + from;
-    const float* values = BlockAt(head, first) + offset;
-    const float* next_values = BlockAt(head, first + kBlockPositions) + offset;
-    const int64_t n = std::min(kBlockPositions, head.length - first);
-    for (int64_t j = 0; j < n; ++j) {
-      const __m256 weight = _mm256_broadcast_ss(weights + first + j);
-      const float* value = values + j * head.head_dim;
-      Prefetch(next_values + j * head.head_dim, 8 * kVectors);
-      for (int v = 0; v < kVectors; ++v) {
-        const __m256 x =
-            kVectors == 1 ? _mm256_maskload_ps(value, mask) : _mm256_loadu_ps(value + 8 * v);
-        sums[v] = _mm256_fmadd_ps(weight, x, sums[v]);
-      }
+inline void AddValues(const float* values, int64_t head_dim, const float* weights, int64_t n,
+                      __m256i mask, float* out) {
+  __m256 sums[kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    sums[v] = kVectors == 1 ? _mm256_maskload_ps(out, mask) : _mm256_loadu_ps(out + 8 * v);
+  }
+  for (int64_t j = 0; j < n; ++j) {
+    const __m256 weight = _mm256_broadcast_ss(weights + j);
+    const float* value = values + j * head_dim;
+    for (int v = 0; v < kVectors; ++v) {
+      const __m256 x =
+          kVectors == 1 ? _mm256_maskload_ps(value, mask) : _mm256_loadu_ps(value + 8 * v);
+      sums[v] = _mm256_fmadd_ps(weight, x, sums[v]);
     }
   }
-  const __m256 divisor = _mm256_set1_ps(total);
   for (int v = 0; v < kVectors; ++v) {
-    const __m256 y = _mm256_div_ps(sums[v], divisor);
     if (kVectors == 1) {
-      _mm256_maskstore_ps(out + from, mask, y);
+      _mm256_maskstore_ps(out, mask, sums[v]);
     } else {
-      _mm256_storeu_ps(out + from + 8 * v, y);
+      _mm256_storeu_ps(out + 8 * v, sums[v]);
     }
   }
 }
 
+// The part of the head that starts at `from`, of each query: the values of one block after the
+// other, each weighted for all queries while it is near.
+template <int kVectors>
+void WeightValues(const HeadKv& head, const HeadQuery* queries, int64_t count, int64_t longest,
+                  const float* weights, int64_t stride, int64_t from) {
+  const __m256i mask = FirstLanes(head.head_dim - from);
+  const int64_t offset = head.value_offset + from;
+  for (int64_t first = 0; first < longest; first += kBlockPositions) {
+    const float* values = BlockAt(head, first, longest) + offset;
+    const float* next = BlockAt(head, first + kBlockPositions, longest) + offset;
+    for (int64_t j = 0; j < kBlockPositions; ++j) Prefetch(next + j * head.head_dim, 8 * kVectors);
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t n = std::min(kBlockPositions, queries[i].length - first);
+      AddValues<kVectors>(values, head.head_dim, weights + i * stride + first, n, mask,
+                          queries[i].out + from);
+    }
+  }
+}
+
+void Divide(int64_t n, float total, float* out) {
+  const __m256 divisor = _mm256_set1_ps(total);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    _mm256_storeu_ps(out + i, _mm256_div_ps(_mm256_loadu_ps(out + i), divisor));
+  }
+  for (; i < n; ++i) out[i] /= total;
+}
+
 }  // namespace
 
-void AttendOneHead(const HeadQuery& head, float* scratch, float* out) {
-  const float largest = Scores(head, scratch);
-  const float total = Exponentials(head.length, largest, scratch);
+void Attend(const HeadKv& head, const HeadQuery* queries, int64_t count, float* scratch) {
+  int64_t longest = 0;
+  for (int64_t i = 0; i < count; ++i) longest = std::max(longest, queries[i].length);
+  const int64_t stride = AttentionScratch(1, longest);
+  float largest[kMostQueries], total[kMostQueries];
+  Scores(head, queries, count, longest, scratch, stride, largest);
+  for (int64_t i = 0; i < count; ++i) {
+    total[i] = Exponentials(queries[i].length, largest[i], scratch + i * stride);
+    std::fill_n(queries[i].out, head.head_dim, 0.0f);
+  }
   int64_t from = 0;
   for (; from + 64 <= head.head_dim; from += 64) {
-    WeightValues<8>(head, scratch, total, from, 64, out);
+    WeightValues<8>(head, queries, count, longest, scratch, stride, from);
   }
   for (; from + 32 <= head.head_dim; from += 32) {
-    WeightValues<4>(head, scratch, total, from, 32, out);
+    WeightValues<4>(head, queries, count, longest, scratch, stride, from);
   }
   for (; from < head.head_dim; from += 8) {
-    WeightValues<1>(head, scratch, total, from, head.head_dim - from, out);
+    WeightValues<1>(head, queries, count, longest, scratch, stride, from);
   }
+  for (int64_t i = 0; i < count; ++i) Divide(head.head_dim, total[i], queries[i].out);
 }
 
 }  // namespace shoal::engine

@@ -13,7 +13,7 @@
 
 #include "services/ar_engine/model_runner.h"
 #include "tests/services/ar_engine/generation.h"
-#include "tests/services/ar_engine/mixed_sampling.h"
+#include "tests/services/ar_engine/mixed_turns.h"
 #include "tests/services/ar_engine/random_checkpoint.h"
 
 namespace shoal::engine {
@@ -24,42 +24,6 @@ using Codes = std::vector<std::vector<std::vector<int32_t>>>;  // sequences, fra
 
 constexpr int kBlocks = 160;
 constexpr int kFrames = 25;
-constexpr int kSequences = 14;
-
-// Positions of text and frames in turn. Those below `common` depend on `group` alone.
-TestSequence PromptOf(const checkpoint::ModelConfig& config, uint64_t group, int64_t common,
-                      uint64_t own, int64_t length) {
-  TestSequence sequence;
-  std::mt19937_64 shared(group), random(own);
-  for (int64_t i = 0; i < length; ++i) {
-    std::mt19937_64& source = i < common ? shared : random;
-    const auto below = [&](int64_t end) { return static_cast<int32_t>(source() % end); };
-    const int32_t semantic = below(config.n_semantic());
-    sequence.token_ids.push_back(i % 3 == 0
-                                     ? below(config.eos_token_id)
-                                     : static_cast<int32_t>(config.semantic_start) + semantic);
-    sequence.codes.push_back(semantic);
-    for (int64_t k = 1; k < config.num_codebooks; ++k) {
-      sequence.codes.push_back(below(config.audio.vocab_size));
-    }
-  }
-  sequence.sampling = MixedSampling(own);
-  sequence.turn = static_cast<uint32_t>(own % 3);
-  return sequence;
-}
-
-// Four prompts begin alike for 50 positions, some for 90, the others are unlike.
-std::vector<TestSequence> Workload(const checkpoint::ModelConfig& config, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::vector<TestSequence> sequences;
-  for (uint64_t i = 0; i < kSequences; ++i) {
-    const uint64_t group = i < 4 ? 7 : i < 8 ? 8 : 100 + i;
-    const int64_t common = i < 4 ? 50 : i < 8 ? 90 : 0;
-    const int64_t length = std::max<int64_t>(common, 1) + static_cast<int64_t>(random() % 40);
-    sequences.push_back(PromptOf(config, seed + group, common, 1000 * seed + i, length));
-  }
-  return sequences;
-}
 
 Codes CodesOf(const std::vector<TestSequence>& sequences) {
   Codes codes;
@@ -195,7 +159,7 @@ class ReproducibilityTest : public ::testing::TestWithParam<uint64_t> {
     return *std::move(model);
   }
 
-  std::vector<TestSequence> Sequences() const { return Workload(config_, GetParam()); }
+  std::vector<TestSequence> Sequences() const { return MixedTurns(config_, GetParam()); }
 
   // What each turn is when nothing else runs: its whole prompt, then frame after frame.
   Codes Alone() const {
@@ -227,7 +191,7 @@ TEST_P(ReproducibilityTest, ABatchIsItsTurnsAloneInAnyOrderAndChunks) {
   const Codes alone = Alone();
   const std::unique_ptr<ModelRunner> model = Load();
   std::mt19937_64 random(GetParam());
-  std::vector<size_t> order(kSequences);
+  std::vector<size_t> order(alone.size());
   std::iota(order.begin(), order.end(), size_t{0});
   for (const int chunk : {1 << 20, 16, 7, 1}) {
     const std::vector<TestSequence> sequences = Sequences();

@@ -130,6 +130,9 @@ absl::StatusOr<Recording> ReadAll(SNDFILE* file, const SF_INFO& info, double max
   Recording recording;
   recording.sample_rate = info.samplerate;
   std::vector<float>& samples = recording.samples;
+  // Growing would take the memory of up to three times as many.
+  samples.reserve(
+      std::clamp<size_t>(static_cast<size_t>(std::max<sf_count_t>(info.frames, 0)), 0, max_frames));
   for (;;) {
     const sf_count_t got = sf_readf_float(file, block.data(), kBlockFrames);
     if (got <= 0) break;

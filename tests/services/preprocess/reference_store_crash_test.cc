@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <random>
 #include <set>
 
@@ -108,6 +110,71 @@ TEST(ReferenceStoreCrash, ManyProcessesReadWriteAndEvictAtOnce) {
     ASSERT_EQ(waitpid(child, &status, 0), child);
     EXPECT_TRUE(WIFEXITED(status));
     EXPECT_EQ(WEXITSTATUS(status), 0);
+  }
+}
+
+// A disk without space: what cannot be kept is not there, and nothing else happens.
+TEST(ReferenceStoreCrash, AFullDiskIsSurvived) {
+  const TempDir folder;
+  const pid_t child = InChild([&] {
+    Process process(folder.path());
+    if (process.store == nullptr) return 1;
+    signal(SIGXFSZ, SIG_IGN);  // writes fail instead
+    const rlimit limit = {200 << 10, 200 << 10};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    int kept = 0;
+    for (int number = 0; number < 100; ++number) {
+      process.store->Keep(MadeKey(number), MadeReference(number, 2000), {});
+      const SharedReference found = process.store->Find(MadeKey(number));
+      if (found != nullptr && !Same(*found, MadeReference(number, 2000))) return 2;
+      kept += found != nullptr ? 1 : 0;
+    }
+    if (kept == 0 || kept == 100) return 3;
+    return process.metrics.disk_errors.Value() > 0 ? 0 : 4;
+  });
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  // With space again, all is well.
+  Process process(folder.path());
+  ASSERT_NE(process.store, nullptr);
+  process.store->Keep(MadeKey(1000), MadeReference(1000), {});
+  EXPECT_NE(process.store->Find(MadeKey(1000)), nullptr);
+  EXPECT_EQ(process.metrics.disk_errors.Value(), 0);
+}
+
+// What a killed process leaves is the file and its log. Damage to either never brings out wrong
+// codes.
+TEST(ReferenceStoreCrash, ADamagedLogIsSurvived) {
+  const TempDir folder;
+  Process writer(folder.path() + "/live");
+  ASSERT_NE(writer.store, nullptr);
+  for (int number = 0; number < 20; ++number) {
+    writer.store->Keep(MadeKey(number), MadeReference(number, 300), {});
+  }
+  const std::string file = folder.Read("live/references-1.sqlite3");
+  const std::string log = folder.Read("live/references-1.sqlite3-wal");
+  ASSERT_GT(log.size(), 4096u);
+  std::filesystem::create_directory(folder.File("left"));
+  std::mt19937 random(1);
+  for (int round = 0; round < 40; ++round) {
+    std::string damaged = log;
+    for (int i = 0; i < 1 + round % 4; ++i) damaged[random() % log.size()] ^= 1 + random() % 255;
+    if (round % 3 == 0) damaged.resize(random() % log.size());
+    std::filesystem::remove_all(folder.File("left"));
+    std::filesystem::create_directory(folder.File("left"));
+    folder.Write("left/references-1.sqlite3", file);
+    folder.Write("left/references-1.sqlite3-wal", damaged);
+    Process process(folder.File("left"));
+    ASSERT_NE(process.store, nullptr);
+    for (int number = 0; number < 20; ++number) {
+      const SharedReference found = process.store->Find(MadeKey(number));
+      EXPECT_TRUE(found == nullptr || Same(*found, MadeReference(number, 300))) << round;
+    }
+    process.store->Keep(MadeKey(50), MadeReference(50), {});
+    process.store->Keep(MadeKey(50), MadeReference(50), {});
+    EXPECT_NE(process.store->Find(MadeKey(50)), nullptr) << round;
   }
 }
 

@@ -8,8 +8,11 @@
 #            must not pass for one that was found
 # The entry in ctest passes if the test runs to its end and fails there by its own assertions; a crash,
 # a time-out and success are failures. The copy is made when building, so that editing SOURCE costs
-# no new configuration.
+# no new configuration. Not under sanitizers, which have nothing to say of a fault put in on purpose.
 function(shoal_mutation_test name)
+  if(SHOAL_SANITIZE)
+    return()
+  endif()
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TEST;SOURCE;REPLACE;WITH" "LABELS")
   get_filename_component(file ${arg_SOURCE} NAME)
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/mutations/${name})

@@ -101,6 +101,8 @@ class Engine {
   const BlockPool& blocks() const { return memory_.blocks(); }
   const PrefixCache& prefix_cache() const { return memory_.cache(); }
   uint64_t preemptions() const { return memory_.taken_back(); }  // since the start
+  const KvMemory& memory() const { return memory_; }
+  const Scheduler& scheduler() const { return scheduler_; }
 
  private:
   // A step that the model has and that is not collected.

@@ -28,9 +28,10 @@ bool Sequence::paused() const {
 
 void Sequence::Update(const ListenerNews& news, TimePoint now) {
   if (news.turn != turn() || news.attempt != attempt()) return;
-  if (news.next_frame < heard_frames_ || news.next_frame > frames()) return;
-  if (news.credit_frames > 0 && news.credit_frames < credit_frames_) return;
-  if (news.credit_frames > 0) credit_frames_ = news.credit_frames;
+  const bool older = news.next_frame < heard_frames_ ||
+                     (news.credit_frames > 0 && news.credit_frames < credit_frames_);
+  if (news.credit_frames > 0) credit_frames_ = std::max(credit_frames_, news.credit_frames);
+  if (older || news.next_frame > frames()) return;
   heard_frames_ = news.next_frame;
   buffer_.Correct(news.buffered_seconds, static_cast<int>(frames() - news.next_frame), now);
 }

@@ -102,7 +102,7 @@ class Sequence {
   bool paused() const;
   // Of the listener, see ListenerBuffer::Left.
   double buffered_seconds(TimePoint now) const { return buffer_.Left(now); }
-  // What is older than what is known changes nothing.
+  // A credit never falls, and older news of the buffer changes nothing.
   void Update(const ListenerNews& news, TimePoint now);
 
   bool has_blocks() const { return !blocks_.empty(); }

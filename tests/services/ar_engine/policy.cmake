@@ -11,14 +11,14 @@ shoal_library(prefix_workload DIR tests/services/ar_engine
   SOURCES prefix_model.cc prefix_workload.cc DEPS ar_engine_policy absl::span absl::strings)
 shoal_test(prefix_property_test SOURCES prefix_property_test.cc DEPS prefix_workload
   LABELS engine unit)
-foreach(name block_pool_test scheduler_test engine_test)
-  shoal_test(${name} SOURCES ${name}.cc DEPS ar_engine_policy_testing LABELS unit)
+foreach(name block_pool_test scheduler_test engine_test engine_property_test)
+  shoal_test(${name} SOURCES ${name}.cc DEPS ar_engine_policy_testing LABELS engine unit)
 endforeach()
 shoal_test(self_check_test SOURCES self_check_test.cc DEPS ar_engine_policy_testing LABELS unit)
 shoal_test(generate_check_test SOURCES generate_check_test.cc DEPS ar_engine_service LABELS unit)
 
 # A stage played by a test.
 shoal_library(pipeline_peer DIR tests/services/ar_engine DEPS transport)
-shoal_test(engine_service_test SOURCES engine_service_test.cc
-  DEPS ar_engine_service ar_engine_policy_testing pipeline_peer LABELS unit)
+shoal_test(engine_service_test SOURCES engine_service_memory_test.cc engine_service_test.cc
+  DEPS ar_engine_service ar_engine_policy_testing pipeline_peer LABELS engine unit)
 shoal_test(engine_flags_test SOURCES engine_flags_test.cc DEPS ar_engine_service LABELS unit)

@@ -70,6 +70,67 @@ shoal_mutation_test(mutation_sampler_window_rule_spares_residuals ${draws}
   REPLACE "return DrawAt(row, hot ? HotSetting(params)"
   WITH "return DrawAt(row, hot ? NormalSetting(params)")
 
+# In what the engine does with blocks and steps.
+
+set(lives LABELS engine TEST engine_property_test)
+
+shoal_mutation_test(mutation_engine_remembers_what_is_not_written ${lives}
+  SOURCE services/ar_engine/kv_memory.cc
+  REPLACE "const size_t positions = sequence.kv_length();"
+  WITH "const size_t positions = sequence.length();")
+shoal_mutation_test(mutation_engine_remembers_what_a_failed_step_wrote LABELS engine
+  SOURCE services/ar_engine/sequence.cc TEST failed_step_test
+  REPLACE "kv_usable_ = kv_usable_ && usable;"
+  WITH "kv_usable_ = kv_usable_ || usable;")
+shoal_mutation_test(mutation_engine_frees_blocks_that_a_step_names ${lives}
+  SOURCE services/ar_engine/kv_memory.cc
+  REPLACE "  std::erase(giving_up_, sequence.get());\n  if (sequence->in_flight() == 0)"
+  WITH "  std::erase(giving_up_, sequence.get());\n  Release(*sequence);\n  if (sequence->in_flight() == 0)")
+shoal_mutation_test(mutation_engine_takes_back_blocks_that_a_step_names ${lives}
+  SOURCE services/ar_engine/kv_memory.cc
+  REPLACE "  ++taken_back_;\n  if (sequence->in_flight() == 0) return Release(*sequence);"
+  WITH "  ++taken_back_;\n  Release(*sequence);\n  if (sequence->in_flight() == 0) return;")
+shoal_mutation_test(mutation_engine_keeps_the_blocks_of_the_ended ${lives}
+  SOURCE services/ar_engine/kv_memory.cc
+  REPLACE "  std::erase_if(retired_, [this](const std::unique_ptr<Sequence>& sequence) {\n    if (sequence->in_flight() > 0) return false;"
+  WITH "  std::erase_if(retired_, [this](const std::unique_ptr<Sequence>& sequence) {\n    if (sequence->in_flight() >= 0) return false;")
+shoal_mutation_test(mutation_engine_draws_beyond_the_credit ${lives}
+  SOURCE services/ar_engine/sequence.cc
+  REPLACE "static_cast<int>(frames()) + pending_draws_ >= credit_frames_"
+  WITH "static_cast<int>(frames()) + pending_draws_ > credit_frames_")
+shoal_mutation_test(mutation_engine_draws_ahead_without_the_last_code ${lives}
+  SOURCE services/ar_engine/model_executor.cc
+  REPLACE "  history.push_back(drawn_codes[0]);\n"
+  WITH "")
+shoal_mutation_test(mutation_engine_resumes_with_fewer_positions ${lives}
+  SOURCE services/ar_engine/sequence.cc
+  REPLACE "static_cast<int>(cached.size()) * FrameModel::kBlockPositions"
+  WITH "(static_cast<int>(cached.size()) - !cached.empty()) * FrameModel::kBlockPositions")
+shoal_mutation_test(mutation_engine_emits_for_the_ended ${lives}
+  SOURCE services/ar_engine/engine.cc
+  REPLACE "removed->has_ended = true;\n  if (end.failure.ok())"
+  WITH "removed->has_ended = true;\n  sink_->OnFinished(*removed, FinishReason::kCancelled);\n  if (end.failure.ok())")
+shoal_mutation_test(mutation_engine_does_not_stop_a_runaway LABELS engine TEST engine_property_test
+  SOURCE services/ar_engine/sequence.cc
+  REPLACE "std::max(runaway, static_cast<int>(frames()) + 1)"
+  WITH "std::max(runaway + 1, static_cast<int>(frames()) + 1)")
+shoal_mutation_test(mutation_scheduler_begins_past_one_who_could_not LABELS engine
+  SOURCE services/ar_engine/scheduler.cc TEST scheduler_test
+  REPLACE "begins_wait = begins_wait || begins;"
+  WITH "begins_wait = begins_wait && begins;")
+shoal_mutation_test(mutation_scheduler_fullest_listener_first LABELS engine
+  SOURCE services/ar_engine/precedence.cc TEST scheduler_test
+  REPLACE "std::tie(a.urgency, a.arrival) < std::tie(b.urgency, b.arrival)"
+  WITH "std::tie(a.urgency, a.arrival) > std::tie(b.urgency, b.arrival)")
+shoal_mutation_test(mutation_scheduler_takes_blocks_from_playback_first LABELS engine
+  SOURCE services/ar_engine/precedence.cc TEST scheduler_test
+  REPLACE "std::tie(a.kind, a.left, a.arrival) > std::tie(b.kind, b.left, b.arrival)"
+  WITH "std::tie(a.kind, a.left, a.arrival) < std::tie(b.kind, b.left, b.arrival)")
+shoal_mutation_test(mutation_scheduler_waits_for_the_paused LABELS engine
+  SOURCE services/ar_engine/scheduler.cc TEST scheduler_test
+  REPLACE "if (sequence->paused()) continue;\n    const bool plays"
+  WITH "const bool plays")
+
 # The machinery itself: what is no fault found does not pass for one.
 add_test(NAME mutation_a_passing_test_is_no_catch
   COMMAND ${CMAKE_SOURCE_DIR}/cmake/expect_caught $<TARGET_FILE:prefix_cache_test>)

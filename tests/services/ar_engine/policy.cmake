@@ -9,6 +9,8 @@ shoal_test(sampler_golden_test SOURCES sampler_golden_test.cc
 shoal_test(prefix_cache_test SOURCES prefix_cache_test.cc DEPS ar_engine_policy LABELS engine unit)
 shoal_library(prefix_workload DIR tests/services/ar_engine
   SOURCES prefix_model.cc prefix_workload.cc DEPS ar_engine_policy absl::span absl::strings)
+shoal_test(failed_step_test SOURCES failed_step_test.cc DEPS ar_engine_policy_testing
+  LABELS engine unit)
 shoal_test(prefix_property_test SOURCES prefix_property_test.cc DEPS prefix_workload
   LABELS engine unit)
 foreach(name block_pool_test scheduler_test engine_test engine_property_test)

@@ -1,6 +1,7 @@
 #include "services/ar_engine/engine.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <random>
@@ -25,12 +26,14 @@ using ::testing::SizeIs;
 
 class EngineTest : public ::testing::Test {
  protected:
-  void Make(const HashingModel::Options& sizes, Engine::Options options = {}) {
+  void Make(const HashingModel::Options& sizes, Engine::Options options = {},
+            int max_in_flight = 1) {
     sizes_ = sizes;
     options.semantic_start = sizes.semantic_start;
     engine_.reset();
     model_.emplace(sizes);
-    executor_.emplace(&*model_, ModelExecutor::Options{.semantic_start = sizes.semantic_start});
+    executor_.emplace(&*model_, ModelExecutor::Options{.semantic_start = sizes.semantic_start,
+                                                       .max_in_flight = max_in_flight});
     engine_.emplace(options, &*executor_, &sink_);
   }
   Request RequestOf(uint64_t stream, int prompt_length, int max_frames) {
@@ -209,6 +212,228 @@ TEST_F(EngineTest, AnAttemptGoesOnWhereTheEarlierOneStopped) {
   EXPECT_EQ(sink_.heard[2].frames,
             std::vector<std::vector<int32_t>>(frames.begin() + 6, frames.end()));
   EXPECT_EQ(sink_.heard[2].frame_count, 15u);
+}
+
+TEST_F(EngineTest, ATurnOfTwoStepsInFlightIsTheSame) {
+  Make({.end_one_in = 20}, {}, /*max_in_flight=*/2);
+  std::vector<Request> requests;
+  for (uint64_t stream = 1; stream <= 10; ++stream) {
+    requests.push_back(RequestOf(stream, 20, 30));
+    ASSERT_TRUE(engine_->Submit(requests.back()).ok());
+  }
+  const Engine::StepReport first = engine_->Step();
+  EXPECT_EQ(first.launched, 10);
+  EXPECT_EQ(first.rows, 0) << "the host is a step behind";
+  const Engine::StepReport second = engine_->Step();
+  EXPECT_EQ(second.launched, 10);
+  EXPECT_EQ(second.frames, 10);
+  RunAll();
+  for (const Request& request : requests) ExpectTurn(request);
+}
+
+TEST_F(EngineTest, BlocksOfACancelledTurnComeBackWhenItsLastStepIsCollected) {
+  Make({}, {.prefix_cache = false}, /*max_in_flight=*/2);
+  ASSERT_TRUE(engine_->Submit(RequestOf(1, 20, 30)).ok());
+  engine_->Step();
+  engine_->Step();
+  EXPECT_EQ(engine_->Cancel([](const Sequence&) { return true; }), 1);
+  EXPECT_EQ(sink_.heard[1].finished, FinishReason::kCancelled) << "the sink hears it at once";
+  EXPECT_EQ(engine_->running(), 0);
+  EXPECT_FALSE(engine_->idle());
+  EXPECT_EQ(engine_->blocks().used(), 2);
+  EXPECT_TRUE(engine_->Step().worked());
+  EXPECT_TRUE(engine_->idle());
+  EXPECT_EQ(engine_->blocks().used(), 0);
+  EXPECT_THAT(sink_.heard[1].frames, SizeIs(1));
+}
+
+TEST_F(EngineTest, AFailedStepTakesThoseOfTheNextStepAlong) {
+  Make({}, {.scheduler = {.max_running = 2}}, /*max_in_flight=*/2);
+  const Request good = RequestOf(3, 5, 5);
+  ASSERT_TRUE(engine_->Submit(RequestOf(1, 5, 5)).ok());
+  ASSERT_TRUE(engine_->Submit(RequestOf(2, 5, 5)).ok());
+  ASSERT_TRUE(engine_->Submit(good).ok());
+  engine_->Step();
+  model_->next_step = absl::InternalError("out of memory");
+  RunAll();
+  for (const uint64_t stream : {1, 2}) EXPECT_TRUE(sink_.heard[stream].failed.has_value());
+  ExpectTurn(good);
+  EXPECT_EQ(engine_->prefix_cache().size(), 0) << "nobody knows what is in those blocks";
+}
+
+TEST_F(EngineTest, AKnownPromptIsNotComputedAgain) {
+  Make({});
+  Request request = RequestOf(1, 50, 20);
+  ASSERT_TRUE(engine_->Submit(request).ok());
+  RunAll();
+  EXPECT_EQ(sink_.heard[1].cached_positions, 0);
+  request.stream.low = 2;
+  ASSERT_TRUE(engine_->Submit(request).ok());
+  EXPECT_EQ(engine_->Step().positions, 2);
+  RunAll();
+  EXPECT_EQ(sink_.heard[2].cached_positions, 48);
+  ExpectTurn(request);
+}
+
+TEST_F(EngineTest, ThePromptOfATurnThatStillRunsIsKnown) {
+  Make({});
+  Request request = RequestOf(1, 50, 60);
+  ASSERT_TRUE(engine_->Submit(request).ok());
+  engine_->Step();
+  request.stream.low = 2;
+  ASSERT_TRUE(engine_->Submit(request).ok());
+  engine_->Step();
+  EXPECT_EQ(sink_.heard[2].cached_positions, 48);
+  RunAll();
+  ExpectTurn(request);
+}
+
+// At most length - 1 positions: the last one must run for there to be a draw.
+TEST_F(EngineTest, APromptOfWholeBlocksRunsItsLastBlock) {
+  Make({});
+  Request request = RequestOf(1, 48, 20);
+  ASSERT_TRUE(engine_->Submit(request).ok());
+  RunAll();
+  request.stream.low = 2;
+  ASSERT_TRUE(engine_->Submit(request).ok());
+  RunAll();
+  EXPECT_EQ(sink_.heard[2].cached_positions, 32);
+  ExpectTurn(request);
+}
+
+TEST_F(EngineTest, TheNextTurnOfADialogueFindsTheFramesOfTheLast) {
+  Make({});
+  const Request first = RequestOf(1, 40, 24);
+  ASSERT_TRUE(engine_->Submit(first).ok());
+  RunAll();
+  Request second = first;
+  for (const std::vector<int32_t>& frame : sink_.heard[1].frames) {
+    second.token_ids.push_back(sizes_.semantic_start + frame[0]);
+    second.codes.insert(second.codes.end(), frame.begin(), frame.end());
+  }
+  second.token_ids.push_back(7);
+  second.codes.insert(second.codes.end(), sizes_.num_codebooks, 0);
+  second.prompt_length = static_cast<int32_t>(second.token_ids.size());
+  second.stream.low = 2;
+  second.turn = 1;
+  ASSERT_TRUE(engine_->Submit(second).ok());
+  RunAll();
+  EXPECT_EQ(sink_.heard[2].cached_positions, 48) << "the last frame is not in the KV";
+  ExpectTurn(second);
+}
+
+TEST_F(EngineTest, ATurnPausesAtItsCreditUntilMoreIsGiven) {
+  Make({});
+  Request request = RequestOf(1, 5, 12);
+  request.credit_frames = 4;
+  ASSERT_TRUE(engine_->Submit(request).ok());
+  while (engine_->Step().worked()) {
+  }
+  EXPECT_THAT(sink_.heard[1].frames, SizeIs(4));
+  EXPECT_FALSE(engine_->idle());
+  engine_->Update(request.stream, {.credit_frames = 3, .next_frame = 1});
+  EXPECT_FALSE(engine_->Step().worked()) << "a credit does not fall";
+  engine_->Update(request.stream, {.turn = 1, .credit_frames = 9});
+  engine_->Update(request.stream, {.attempt = 1, .credit_frames = 9});
+  EXPECT_FALSE(engine_->Step().worked()) << "of another turn";
+  engine_->Update(request.stream, {.credit_frames = 6, .next_frame = 2});
+  while (engine_->Step().worked()) {
+  }
+  EXPECT_THAT(sink_.heard[1].frames, SizeIs(6));
+  engine_->Update(request.stream, {.credit_frames = 12, .next_frame = 2});
+  RunAll();
+  ExpectTurn(request);
+}
+
+TEST_F(EngineTest, ARunawayEndsWhereNoTextOfItsLengthCan) {
+  for (const int max_in_flight : {1, 2}) {
+    Make({}, {}, max_in_flight);
+    sink_.heard.clear();
+    Request runaway = RequestOf(1, 5, 12), at_limit = RequestOf(2, 5, 12);
+    runaway.runaway_frames = 8;
+    at_limit.runaway_frames = 12;
+    ASSERT_TRUE(engine_->Submit(runaway).ok());
+    ASSERT_TRUE(engine_->Submit(at_limit).ok());
+    RunAll();
+    EXPECT_EQ(sink_.heard[1].finished, FinishReason::kRunaway);
+    EXPECT_THAT(sink_.heard[1].frames, SizeIs(8));
+    ExpectTurn(at_limit);
+  }
+}
+
+TEST_F(EngineTest, AnAttemptThatBeginsAsARunawayEndsAtOnce) {
+  Make({});
+  Request request = RequestOf(1, 20, 15);
+  request.runaway_frames = 3;
+  for (int i = 0; i < 5; ++i) {
+    request.token_ids.push_back(sizes_.semantic_start + i);
+    request.codes.insert(request.codes.end(), {i, 0, 0});
+  }
+  sink_.first_frame = 5;
+  ASSERT_TRUE(engine_->Submit(request).ok());
+  RunAll();
+  EXPECT_EQ(sink_.heard[1].finished, FinishReason::kRunaway);
+  EXPECT_THAT(sink_.heard[1].frames, SizeIs(1));
+}
+
+TEST_F(EngineTest, PausedTurnsThatHoldAllBlocksHoldNobodyUp) {
+  Make({.num_blocks = 12, .max_seq_len = 128},
+       {.scheduler = {.max_running = 4, .max_waiting = 20}});
+  std::vector<Request> paused;
+  for (uint64_t stream = 1; stream <= 4; ++stream) {
+    paused.push_back(RequestOf(stream, 47, 30));
+    paused.back().credit_frames = 1;
+    ASSERT_TRUE(engine_->Submit(paused.back()).ok());
+  }
+  while (engine_->Step().worked()) {
+  }
+  EXPECT_EQ(engine_->blocks().free(), 0);
+  const Request large = RequestOf(9, 100, 28);
+  ASSERT_TRUE(engine_->Submit(large).ok());
+  while (engine_->Step().worked()) {
+  }
+  ExpectTurn(large);
+  for (const Request& request : paused) {
+    engine_->Update(request.stream, {.credit_frames = 30, .next_frame = 1});
+  }
+  RunAll();
+  for (const Request& request : paused) ExpectTurn(request);
+}
+
+// A listener is served while a prompt that takes many steps comes in, and it is heard soon though
+// others are behind.
+TEST_F(EngineTest, ALongPromptAndFramesShareTheSteps) {
+  Engine::TimePoint now;
+  Make({.num_blocks = 200, .max_seq_len = 2000},
+       {.scheduler = {.prefill_tokens = 1000}, .clock = [&] { return now; }});
+  model_->step_seconds = [&](int rows, int positions) {
+    now += std::chrono::microseconds(10000 + 1000 * rows + 500 * positions);
+  };
+  Request listens = RequestOf(1, 5, 200);
+  listens.frame_seconds = 0.05;
+  ASSERT_TRUE(engine_->Submit(listens).ok());
+  Request warm_up = RequestOf(3, 300, 1);
+  ASSERT_TRUE(engine_->Submit(warm_up).ok());
+  while (sink_.heard[1].frames.size() < 60) engine_->Step();
+
+  Request comes = RequestOf(2, 1500, 5);
+  comes.frame_seconds = 0.05;
+  ASSERT_TRUE(engine_->Submit(comes).ok());
+  const Engine::TimePoint submitted = now;
+  const auto since = [&](Engine::TimePoint begin) {
+    return std::chrono::duration<double>(now - begin).count();
+  };
+  const Engine::TimePoint first_audio = engine_->Find(listens.stream)->first_frame;
+  while (sink_.heard[2].frames.empty()) {
+    engine_->Step();
+    EXPECT_GT(static_cast<double>(sink_.heard[1].frames.size()) * 0.05, since(first_audio))
+        << "the listener has nothing left";
+    ASSERT_LT(since(submitted), 10);
+  }
+  EXPECT_LT(since(submitted), 1.5);  // alone it would be 0.76 s
+  RunAll();
+  ExpectTurn(listens);
+  ExpectTurn(comes);
 }
 
 // Random arrivals, lengths, limits, cancels and faults, in few blocks: every sequence hears exactly

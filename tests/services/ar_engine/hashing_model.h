@@ -8,6 +8,7 @@
 #define SHOAL_TESTS_SERVICES_AR_ENGINE_HASHING_MODEL_H_
 
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <vector>
 
@@ -40,7 +41,12 @@ class HashingModel final : public StepModel {
   absl::StatusOr<std::vector<DrawnFrame>> Step(absl::Span<const SequenceChunk> chunks) override {
     if (!next_step.ok()) return std::exchange(next_step, absl::OkStatus());
     std::vector<DrawnFrame> drawn;
-    for (const SequenceChunk& chunk : chunks) drawn.push_back(Run(chunk));
+    int positions = 0;
+    for (const SequenceChunk& chunk : chunks) {
+      drawn.push_back(Run(chunk));
+      positions += static_cast<int>(chunk.token_ids.size());
+    }
+    if (step_seconds != nullptr) step_seconds(static_cast<int>(chunks.size()), positions);
     return drawn;
   }
 
@@ -77,6 +83,7 @@ class HashingModel final : public StepModel {
 
   absl::Status next_step;           // an error: the next step returns it
   std::set<uint64_t> broken_seeds;  // as in Options, may change between steps
+  std::function<void(int rows, int positions)> step_seconds;  // lets time pass; null: none
 
  private:
   static constexpr uint64_t kSeed = 0x9e3779b97f4a7c15;

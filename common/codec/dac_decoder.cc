@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/codec/activations.h"
+#include "common/model/parallel.h"
 
 namespace shoal::codec {
 namespace {
@@ -28,10 +29,12 @@ at::Tensor CodesOfShape(const at::Tensor& codes) {
 
 // Replaces samples by their tanh and notes which streams had one that is not finite.
 template <typename T>
-void Squash(T* samples, int64_t streams, int64_t length, std::vector<bool>& finite) {
-  for (int64_t i = 0; i < streams; ++i, samples += length) {
-    if (!AllFinite(samples, length)) finite[i] = false;
-    Tanh(samples, length);
+void Squash(at::Tensor& samples, std::vector<bool>& finite) {
+  const int64_t length = samples.size(1);
+  for (int64_t i = 0; i < samples.size(0); ++i) {
+    T* row = samples.mutable_data_ptr<T>() + i * samples.stride(0);
+    if (!AllFinite(row, length)) finite[i] = false;
+    Tanh(row, length);
   }
 }
 
@@ -149,7 +152,8 @@ absl::Status DacDecoder::Replay(at::Tensor& slab, int64_t slot, const at::Tensor
     if (frame < unheard) {
       PostModule(streams, part, ignored);
     } else {
-      Pass(streams, part, ignored);
+      at::Tensor unused = streams.Empty({1, n * frame_length_, 1}, options_.dtype);
+      Pass(streams, part, unused, ignored);
     }
     frame += n;
   }
@@ -189,13 +193,23 @@ absl::StatusOr<at::Tensor> DacDecoder::Step(at::Tensor& slab, absl::Span<const i
   found.clamped.assign(slots.size(), 0);
   const Streams streams(slab, slots, &pool_);
   const int64_t frames = codes.size(1);
-  const int64_t at_once = std::max<int64_t>(1, kFramesPerPass / streams.size());
-  std::vector<at::Tensor> parts;
-  for (int64_t frame = 0; frame < frames; frame += at_once) {
-    const int64_t n = std::min(at_once, frames - frame);
-    parts.push_back(Pass(streams, codes.narrow(1, frame, n), found));
+  at::Tensor samples = streams.Empty({streams.size(), frames * frame_length_, 1}, options_.dtype);
+  if (options_.tap) {  // sees whole batches
+    Decode(streams, codes, samples, found);
+  } else {
+    std::vector<char> finite(slots.size());
+    model::ParallelFor(streams.size(), /*grain=*/1, [&](int64_t begin, int64_t end) {
+      const int64_t count = end - begin;
+      StepReport part = {.finite = std::vector<bool>(count, true),
+                         .clamped = std::vector<int64_t>(count, 0)};
+      at::Tensor part_samples = samples.narrow(0, begin, count);
+      Decode(streams.Part(begin, count), codes.narrow(0, begin, count), part_samples, part);
+      std::copy(part.finite.begin(), part.finite.end(), finite.begin() + begin);
+      std::copy(part.clamped.begin(), part.clamped.end(), found.clamped.begin() + begin);
+    });
+    found.finite.assign(finite.begin(), finite.end());
   }
-  at::Tensor samples = parts.size() == 1 ? parts[0] : at::cat(parts, 1);
+  samples = samples.squeeze(2);
   if (report != nullptr) {
     *report = std::move(found);
     return samples;
@@ -223,8 +237,19 @@ at::Tensor DacDecoder::PostModule(const Streams& streams, const at::Tensor& code
   return h;
 }
 
-at::Tensor DacDecoder::Pass(const Streams& streams, const at::Tensor& codes,
-                            StepReport& report) const {
+void DacDecoder::Decode(const Streams& streams, const at::Tensor& codes, at::Tensor& samples,
+                        StepReport& report) const {
+  const int64_t frames = codes.size(1);
+  const int64_t at_once = std::max<int64_t>(1, kFramesPerPass / streams.size());
+  for (int64_t frame = 0; frame < frames; frame += at_once) {
+    const int64_t n = std::min(at_once, frames - frame);
+    at::Tensor part = samples.narrow(1, frame * frame_length_, n * frame_length_);
+    Pass(streams, codes.narrow(1, frame, n), part, report);
+  }
+}
+
+void DacDecoder::Pass(const Streams& streams, const at::Tensor& codes, at::Tensor& samples,
+                      StepReport& report) const {
   at::Tensor h = PostModule(streams, codes, report);
   for (size_t i = 0; i < upsample_.size(); ++i) {
     h = upsample_[i].next(streams, upsample_[i].conv(streams, h));
@@ -237,13 +262,11 @@ at::Tensor DacDecoder::Pass(const Streams& streams, const at::Tensor& codes,
     Tap(absl::StrCat("decoder.model.", 1 + i), h);
   }
   if (options_.tap) Tap(absl::StrCat("decoder.model.", 1 + blocks_.size()), snake_(h));
-  h = last_(streams, h, {.before = &snake_});
-  Tap(absl::StrCat("decoder.model.", 2 + blocks_.size()), h);
-  AT_DISPATCH_FLOATING_TYPES(h.scalar_type(), "Squash", [&] {
-    Squash(h.mutable_data_ptr<scalar_t>(), h.size(0), h.size(1), report.finite);
-  });
-  Tap(absl::StrCat("decoder.model.", 3 + blocks_.size()), h);
-  return h.squeeze(2);
+  last_.To(streams, h, {.before = &snake_}, samples);
+  Tap(absl::StrCat("decoder.model.", 2 + blocks_.size()), samples);
+  AT_DISPATCH_FLOATING_TYPES(samples.scalar_type(), "Squash",
+                             [&] { Squash<scalar_t>(samples, report.finite); });
+  Tap(absl::StrCat("decoder.model.", 3 + blocks_.size()), samples);
 }
 
 void DacDecoder::Tap(absl::string_view stage, const at::Tensor& output) const {

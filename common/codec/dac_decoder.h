@@ -93,6 +93,7 @@ class DacDecoder {
   // Decodes the next n >= 1 frames of every named slot. Slots not named are neither read nor
   // written, and on an error of the arguments none is.
   // codes: (b, n, num_codebooks) int32 or int64 for b slots -> (b, n * frame_length) of the dtype.
+  // Several streams are shared among the intra-op threads.
   // Samples that are not finite concern their stream alone: report says whose they are. Without a
   // report they are an error (INTERNAL) that names the slots; the others have then moved on too.
   absl::StatusOr<at::Tensor> Step(at::Tensor& slab, absl::Span<const int64_t> slots,
@@ -111,8 +112,13 @@ class DacDecoder {
                          const at::Tensor& codes) const;
   // Codes to what post_module makes of them: (b, n, num_codebooks) -> (b, n, dim).
   at::Tensor PostModule(const Streams& streams, const at::Tensor& codes, StepReport& report) const;
-  // One pass over few frames: (b, n, num_codebooks) -> (b, n * frame_length).
-  at::Tensor Pass(const Streams& streams, const at::Tensor& codes, StepReport& report) const;
+  // One pass over few frames: (b, n, num_codebooks) -> samples (b, n * frame_length, 1), whose
+  // streams may lie apart.
+  void Pass(const Streams& streams, const at::Tensor& codes, at::Tensor& samples,
+            StepReport& report) const;
+  // All frames of some streams of a step, in passes.
+  void Decode(const Streams& streams, const at::Tensor& codes, at::Tensor& samples,
+              StepReport& report) const;
   void Tap(absl::string_view stage, const at::Tensor& output) const;
 
   int64_t frame_length_;

@@ -12,7 +12,7 @@ namespace shoal::codec {
 namespace {
 
 // Elements below which another thread costs more than it brings.
-constexpr int64_t kGrain = 1 << 15;
+constexpr int64_t kGrain = 1 << 17;
 
 }  // namespace
 

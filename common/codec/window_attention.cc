@@ -13,7 +13,7 @@ namespace shoal::codec {
 namespace {
 
 // Multiply-adds below which another thread costs more than it brings.
-constexpr int64_t kWorkPerThread = 1 << 18;
+constexpr int64_t kWorkPerThread = 1 << 19;
 
 // Where rows of one head lie, oldest first: those before the step in its ring, `first` being the
 // oldest position that the step can see, then the step's own.

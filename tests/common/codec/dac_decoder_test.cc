@@ -5,6 +5,7 @@
 
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -244,6 +245,31 @@ TEST(DacDecoderTest, NeitherThreadsNorPiecesChangeABit) {
   }
   at::set_num_threads(threads);
   EXPECT_TRUE(at::cat(together, 1).equal(at::stack(alone)));
+}
+
+TEST(DacDecoderTest, FindingsOnSeveralThreadsAreThoseOfTheirStreams) {
+  constexpr int64_t kStreams = 9;
+  Codec codec(350);
+  const auto decoder = codec.Decoder(at::kFloat, ProductMode::kFast);
+  const int threads = at::get_num_threads();
+  at::set_num_threads(4);
+  std::vector<int64_t> slots(kStreams);
+  std::iota(slots.begin(), slots.end(), 0);
+  for (int64_t odd = 0; odd < kStreams; ++odd) {
+    at::Tensor slab = decoder->NewSlab(kStreams);
+    at::Tensor codes = at::zeros({kStreams, 2, codec.config.num_codebooks()}, at::kInt);
+    codes[odd][1][0] = -5;
+    StepReport report;
+    ASSERT_TRUE(decoder->Step(slab, slots, codes, &report).ok());
+    for (int64_t i = 0; i < kStreams; ++i) {
+      EXPECT_TRUE(report.finite[i]);
+      EXPECT_EQ(report.clamped[i], i == odd ? 1 : 0);
+    }
+    slab.select(0, odd).slice(0, 2).fill_(NAN);  // all of its state but the position
+    ASSERT_TRUE(decoder->Step(slab, slots, codes, &report).ok());
+    for (int64_t i = 0; i < kStreams; ++i) EXPECT_EQ(report.finite[i], i != odd) << i;
+  }
+  at::set_num_threads(threads);
 }
 
 TEST(DacDecoderTest, SavedAndRestoredEqualsUndisturbed) {

@@ -5,12 +5,12 @@
 // shared while somebody beside the cache has a BlockRef of it, busy while it or a block below it is
 // shared, else idle. Only idle blocks without children may go, so what is shared keeps all that
 // stands before it. The order: not pinned before pinned, least recently used first. (A use is of a
-// whole way from a root, so of the blocks without children no two were used last at one time.)
+// whole path from a root, so of the blocks without children no two were used last at one time.)
 //
 // Nobody tells when a share of a block is given back, so the blocks handed out are looked at again
-// (NoteReturns) before anything is asked. That costs a look at the lowest shared block of each way,
-// of which a running sequence has at most one, and a constant time for every block that came back;
-// all else costs a logarithm at most, and nothing recurses, however long a way is.
+// (NoteReturns) before anything is asked. That costs a look at the lowest shared block of each
+// path, of which a running sequence has at most one, and a constant time for every block that came
+// back; all else costs a logarithm at most, and nothing recurses, however long a path is.
 //
 // Owned by the PrefixCache, used by the engine's model thread alone.
 #ifndef SHOAL_SERVICES_AR_ENGINE_EVICTION_ORDER_H_
@@ -40,10 +40,10 @@ class EvictionOrder {
   void Add(int32_t block, int32_t parent);
   // REQUIRES: the parent is used now.
   void Use(int32_t block);
-  // The cache gave away a share of it. REQUIRES: the same of its parent, or that it is busy.
+  // Somebody beside the cache has a share of it now.
   void Lend(int32_t block);
   // If its parent is pinned, or it has none. Beyond max_pinned the least recently used end of a
-  // pinned way is pinned no longer.
+  // pinned path is pinned no longer.
   void Pin(int32_t block);
 
   void NoteReturns();
@@ -55,7 +55,6 @@ class EvictionOrder {
 
   bool knows(int32_t block) const { return blocks_[block].known; }
   int32_t parent(int32_t block) const { return blocks_[block].parent; }
-  bool pinned(int32_t block) const { return blocks_[block].pinned; }
   int pinned() const { return pinned_; }
 
  private:

@@ -314,8 +314,8 @@ TEST(PrefixCacheLifetimeTest, GivesBackAllItsBlocks) {
   EXPECT_EQ(pool.used(), 0);
 }
 
-// A way of 40,000 blocks (640,000 positions) is found, shared, given back, evicted and destroyed on
-// a small stack's worth of calls.
+// A path of 40,000 blocks (640,000 positions) is found, shared, given back, evicted and destroyed
+// on a small stack's worth of calls.
 TEST(PrefixCacheLifetimeTest, AVeryLongPrefixNeedsNoRecursion) {
   constexpr int kBlocks = 40'000;
   BlockPool pool(kBlocks);

@@ -1,6 +1,7 @@
 // engine_simulation: the engine's scheduling of many clients on one simulated H200, against two
 // other ways to serve. Lines `name value unit`.
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -28,7 +29,10 @@ bool Write(const std::string& path, const std::string& text) {
 
 int main(int argc, char** argv) {
   simulation::ComparisonOptions options;
-  options.ways = {simulation::Deadline(), simulation::FirstCome(), simulation::FixedChunks()};
+  const std::vector<simulation::Way> all = {simulation::Deadline(), simulation::FirstCome(),
+                                            simulation::FixedChunks()};
+  std::vector<std::string> ways;
+  for (const simulation::Way& way : all) ways.push_back(way.name);
   std::vector<std::string> loads = {"16", "64", "128", "192", "256", "384", "448", "512"};
   int seeds = 4;
   uint64_t first_seed = 1;
@@ -39,6 +43,7 @@ int main(int argc, char** argv) {
   flags.Add("clients", &loads, "mean numbers of clients that listen at a time");
   flags.Add("seeds", &seeds, "runs of each, with other clients");
   flags.Add("first-seed", &first_seed, "the first of those seeds");
+  flags.Add("ways", &ways, "ways to serve; the first one is compared with the others");
   flags.Add("slowdown", &options.run.gpu.slowdown,
             "every step takes this many times what the arithmetic says");
   flags.Add("warm-up", &options.run.warm_up, "simulated seconds before clients are measured");
@@ -56,6 +61,12 @@ int main(int argc, char** argv) {
       flags.Fail(absl::StrCat("--clients: '", load, "' is not a number of clients"));
     }
     options.loads.push_back(clients);
+  }
+  for (const std::string& name : ways) {
+    const auto way = std::find_if(all.begin(), all.end(),
+                                  [&](const simulation::Way& other) { return other.name == name; });
+    if (way == all.end()) flags.Fail(absl::StrCat("--ways: there is no way '", name, "'"));
+    options.ways.push_back(*way);
   }
   if (seeds < 1 || options.threads < 1) flags.Fail("--seeds, --threads: expected at least 1");
   if (options.run.device.max_in_flight < 1 || options.run.device.max_in_flight > 2) {

@@ -28,7 +28,7 @@ Way Deadline() {
   policy.scheduler.policy = Scheduler::Policy::kDeadline;
   policy.scheduler.max_running = 100000;
   policy.scheduler.max_waiting = kManyWaiting;
-  policy.scheduler.prefill_tokens = 512;
+  policy.scheduler.prefill_tokens = 2048;
   return {.name = "deadline", .settings = {policy}};
 }
 

@@ -169,8 +169,8 @@ absl::StatusOr<Recording> DecodeRecording(absl::string_view file, const Recordin
   SF_INFO info = {};
   const OpenFile open(sf_open_virtual(&calls, SFM_READ, &info, &memory));
   if (open == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the recording cannot be read: ", sf_strerror(nullptr)));
+    // libsndfile keeps one reason for all threads, so it may be another recording's.
+    return absl::InvalidArgumentError("the recording cannot be read: it is damaged or cut short");
   }
   if (absl::Status status = CheckFormat(info, limits); !status.ok()) return status;
 

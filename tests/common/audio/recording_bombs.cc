@@ -74,10 +74,10 @@ std::string OpusHours(double seconds) {
   return file;
 }
 
-std::string EmptyPages(int count) {
+std::string EmptyPages(size_t bytes) {
   std::string file = OggPage(kFirst, 0, 7, 0, "\x13", OpusHead(1, 0)) +
                      OggPage(0, 0, 7, 1, std::string(1, '\x11'), OpusTags());
-  for (int i = 0; i < count; ++i) file += OggPage(0, 0, 7, static_cast<uint32_t>(i) + 2, "", "");
+  for (uint32_t page = 2; file.size() < bytes; ++page) file += OggPage(0, 0, 7, page, "", "");
   return file;
 }
 
@@ -179,6 +179,27 @@ std::string ClaimingWav(uint16_t tag, uint16_t channels, uint32_t rate, uint16_t
   return wav;
 }
 
+std::vector<Bomb> LargeFilesOfNothing(size_t bytes) {
+  const auto repeat = [bytes](std::string file, const std::string& piece) {
+    file.reserve(bytes + piece.size());
+    while (file.size() < bytes) file += piece;
+    return file;
+  };
+  const std::string flac = FlacSilence(0.1), mp3 = Mp3Frames(0.3);
+  const std::string padding("\x01\0\0\0", 4), comment("\x04\0\0\x08\0\0\0\0\0\0\0\0", 12);
+  const std::string tag = std::string("ID3\x04\0\0\0\0\0\x0a", 10) + "0123456789";
+  // STREAMINFO is not the last of the blocks.
+  const std::string info = flac.substr(0, 4) + '\0' + flac.substr(5, 37);
+  return {{"mp3_zeros", repeat(mp3, std::string(1000, '\0'))},
+          {"mp3_sync", repeat(mp3, std::string(1000, '\xff'))},
+          {"mp3_tags", repeat(tag, tag) + mp3},
+          {"flac_zeros", repeat(flac, std::string(1000, '\0'))},
+          {"flac_sync", repeat(flac, std::string("\xff\xf8\x69\x08", 4))},
+          {"flac_padding", repeat(WithFlacSamples(info, 0), padding)},
+          {"flac_comments", repeat(WithFlacSamples(info, 0), comment)},
+          {"opus_empty_pages", EmptyPages(bytes)}};
+}
+
 std::vector<Bomb> FalseClaims() {
   std::vector<Bomb> files = {{"mp3_many_frames", Mp3OfManyFrames()},
                              {"mp3_large_tag", Mp3OfLargeTag()}};
@@ -211,7 +232,7 @@ std::vector<Bomb> RecordingBombs(double seconds) {
       {"opus_255_channels", OggPage(kFirst, 0, 7, 0, "\xff\x15", OpusHead(255, 255)) +
                                 OggPage(0, 0, 7, 1, "\x11", OpusTags()) +
                                 OggPage(kLast, 5760, 7, 2, "\x02", kOpusSilence)},
-      {"opus_empty_pages", EmptyPages(20000)},
+      {"opus_empty_pages", EmptyPages(500000)},
       {"opus_no_pages", OggOf({OpusHead(1, 0), OpusTags()}, 7, 0)},
       {"ogg_chain", chain},
       {"ogg_chain_of_two", opus + OggOf({OpusHead(1, 0), OpusTags(), kOpusSilence}, 8, 5760)},

@@ -3,6 +3,7 @@
 #ifndef SHOAL_TESTS_COMMON_AUDIO_RECORDING_BOMBS_H_
 #define SHOAL_TESTS_COMMON_AUDIO_RECORDING_BOMBS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ struct Bomb {
 
 // Bombs whose hours are real last `seconds`.
 std::vector<Bomb> RecordingBombs(double seconds);
+
+// Files of `bytes` with next to no audio in them, of what a reader may go over many times.
+std::vector<Bomb> LargeFilesOfNothing(size_t bytes);
 
 // Files of less than a second that claim to be longer.
 std::vector<Bomb> FalseClaims();

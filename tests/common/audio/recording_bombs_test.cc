@@ -26,6 +26,7 @@ namespace {
 using ::shoal::testing::Bomb;
 using ::shoal::testing::ClaimingWav;
 using ::shoal::testing::FalseClaims;
+using ::shoal::testing::LargeFilesOfNothing;
 using ::shoal::testing::RecordingBombs;
 
 #ifdef SHOAL_SANITIZED
@@ -56,18 +57,22 @@ void Confine() {
 #endif
 }
 
-// The first of them that is not refused, costs more than kSlack, or ends the process; empty when
-// there is none.
-std::string FirstThatGoesOff(const std::vector<Bomb>& bombs, const RecordingLimits& limits) {
+// The first of them that becomes more samples than `samples`, costs more than kSlack, or ends the
+// process; empty when there is none.
+std::string FirstThatGoesOff(const std::vector<Bomb>& bombs, const RecordingLimits& limits,
+                             size_t samples = 0) {
   for (const Bomb& bomb : bombs) {
     const pid_t child = fork();
     if (child == 0) {
       Confine();
       const int64_t before = PeakResidentBytes();
       const absl::StatusOr<Recording> recording = DecodeRecording(bomb.bytes, limits);
-      if (recording.ok()) _exit(1);
-      if (recording.status().code() != absl::StatusCode::kInvalidArgument) _exit(2);
-      if (recording.status().message().empty()) _exit(3);
+      if (recording.ok()) {
+        if (recording->samples.size() > samples) _exit(1);
+      } else {
+        if (recording.status().code() != absl::StatusCode::kInvalidArgument) _exit(2);
+        if (recording.status().message().empty()) _exit(3);
+      }
       _exit(PeakResidentBytes() - before > kSlack ? 4 : 0);
     }
     int status = -1;
@@ -104,6 +109,10 @@ TEST(RecordingBombs, AreRefusedUnderALowerLimit) {
   RecordingLimits limits;
   limits.max_seconds = 0.5;
   EXPECT_EQ(FirstThatGoesOff(RecordingBombs(2), limits), "");
+}
+
+TEST(RecordingBombs, LargeFilesOfNothingCostNoMoreThanTheirSize) {
+  EXPECT_EQ(FirstThatGoesOff(LargeFilesOfNothing(4 << 20), {}, 48000), "");
 }
 
 // What is there decides, whatever the file says of its length.

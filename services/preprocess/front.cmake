@@ -8,7 +8,7 @@ shoal_library(preprocess_references DIR services/preprocess
 # The front: everything between a client's call and the stages. No torch, so it runs under
 # sanitizers.
 shoal_library(preprocess_front DIR services/preprocess
-  SOURCES audio_encoder.cc conversation.cc front_flags.cc front_loop.cc front_metrics.cc
+  SOURCES audio_encoder.cc call_input.cc conversation.cc front_flags.cc front_loop.cc front_metrics.cc
           front_server.cc listener_clock.cc outbox.cc request_check.cc request_parser.cc
           routed_stream.cc session.cc session_report.cc session_table.cc speech_length.cc
           speech_output.cc stage_errors.cc stage_messages.cc stage_peers.cc stream_router.cc

@@ -13,8 +13,6 @@
 namespace shoal::preprocess {
 namespace {
 
-constexpr size_t kMaxFlushIdBytes = 128;
-
 // 53 bits: exact in a JSON number, should it pass through one.
 uint64_t DrawSeed() {
   uint64_t seed;
@@ -63,61 +61,41 @@ Session::Session(const SessionContext* context, Kind kind, ClientLink* link,
               [this] {
                 Fail(WithReason(absl::AbortedError("the client takes its audio too slowly"),
                                 reason::kClientTooSlow));
-              }) {}
+              }),
+      input_(context->loop, context->options.session, link, [this] {
+        Fail(WithReason(absl::DeadlineExceededError("no text came for too long"),
+                        reason::kTextStalled));
+      }) {}
 
 void Session::Start() {
   session_limit_ = context_->loop->After(context_->options.session.max_session, [this] {
     Fail(WithReason(absl::DeadlineExceededError("the session has lasted as long as one may"),
                     reason::kSessionTooLong));
   });
-  WatchText();
-  ReadMore();
+  input_.WatchForStall();
+  input_.ReadMore();
 }
 
 void Session::OnRequest(absl::StatusOr<tts::v1::StreamingSynthesizeRequest> request) {
-  reading_ = false;
+  input_.OnAnswer();
   if (link_ == nullptr) return;
-  text_stall_.Reset();
-  const absl::Status status = request.ok() ? Take(*std::move(request)) : request.status();
+  if (!request.ok()) return Fail(request.status());
+  const bool is_text = request->has_text();
+  const auto text_bytes = static_cast<int64_t>(request->text().size());
+  absl::StatusOr<std::optional<tts::v1::SynthesisConfig>> config = input_.Take(*std::move(request));
+  absl::Status status = config.status();
+  if (status.ok() && config->has_value()) status = Configure(**std::move(config));
   if (!status.ok()) return Fail(status);
+  if (is_text) report_.OnText(text_bytes);
   Pump();
-  ReadMore();
+  input_.ReadMore();
 }
 
-absl::Status Session::Take(tts::v1::StreamingSynthesizeRequest request) {
-  using Request = tts::v1::StreamingSynthesizeRequest;
-  const auto before_config = [&](absl::string_view what) {
-    return InvalidField("config",
-                        absl::StrCat(what, " came first; expected config as the first message"),
-                        reason::kConfigMissing);
-  };
-  switch (request.request_case()) {
-    case Request::kConfig:
-      if (config_) {
-        return InvalidField("config", "came twice; expected it once, as the first message",
-                            reason::kConfigRepeated);
-      }
-      return Configure(std::move(*request.mutable_config()));
-    case Request::kText:
-      if (!config_) return before_config("text");
-      report_.OnText(static_cast<int64_t>(request.text().size()));
-      return text_->AddText(std::move(*request.mutable_text()));
-    case Request::kFlush:
-      if (!config_) return before_config("flush");
-      return TakeFlush(request.flush());
-    case Request::REQUEST_NOT_SET:
-      break;
-  }
-  return InvalidField("request", "the message is empty; expected config, text or flush");
-}
-
-absl::Status Session::TakeFlush(const tts::v1::Flush& flush) {
-  if (flush.id().size() > kMaxFlushIdBytes) {
-    return InvalidField("flush.id", absl::StrCat("has ", flush.id().size(),
-                                                 " bytes; expected at most ", kMaxFlushIdBytes));
-  }
-  text_->AddFlush(flush.id());
-  return absl::OkStatus();
+void Session::OnEndOfInput() {
+  input_.OnAnswer();
+  if (link_ == nullptr) return;
+  if (absl::Status status = input_.End(); !status.ok()) return Fail(status);
+  Pump();
 }
 
 absl::Status Session::Configure(tts::v1::SynthesisConfig config) {
@@ -148,7 +126,7 @@ absl::Status Session::Configure(tts::v1::SynthesisConfig config) {
                                              output_->bytes_per_second(),
                                              context_->model.frame_seconds()});
   }
-  text_ = *std::move(text);
+  input_.Open(*std::move(text));
   report_.OnConfig(config_->request_id, static_cast<int>(config_->references.size()));
   loading_.emplace(context_->references, context_->loop, std::move(config_->references),
                    [this](absl::StatusOr<std::vector<Voice>> voices) {
@@ -171,36 +149,6 @@ void Session::Begin(std::vector<Voice> voices) {
                                                  config_->max_frames, std::move(voices));
 }
 
-void Session::ReadMore() {
-  if (link_ == nullptr || reading_ || input_ended_) return;
-  // What is not read stays with the client.
-  const size_t waiting = text_ ? text_->waiting() : 0;
-  if (waiting >= static_cast<size_t>(context_->options.session.max_waiting_inputs)) return;
-  reading_ = true;
-  link_->ReadNext();
-}
-
-void Session::OnEndOfInput() {
-  reading_ = false;
-  input_ended_ = true;
-  if (link_ == nullptr) return;
-  text_stall_.Reset();
-  if (!config_) {
-    return Fail(InvalidField("config", "never came; expected config as the first message",
-                             reason::kConfigMissing));
-  }
-  text_->End();
-  Pump();
-}
-
-void Session::WatchText() {
-  if (input_ended_ || text_stall_.pending()) return;
-  text_stall_ = context_->loop->After(context_->options.session.text_stall, [this] {
-    Fail(
-        WithReason(absl::DeadlineExceededError("no text came for too long"), reason::kTextStalled));
-  });
-}
-
 void Session::Pump() {
   while (link_ != nullptr && begun_ && !turn_ && !all_said_) {
     if (leaving_) {
@@ -208,11 +156,10 @@ void Session::Pump() {
                              "the server is shutting down", context_->options.router.retry_after));
     }
     if (!outbox_.has_room()) return;  // OnWritten goes on
-    absl::StatusOr<std::optional<TextQueue::Item>> item = text_->Next();
+    absl::StatusOr<std::optional<TextQueue::Item>> item = input_.Next();
     if (!item.ok()) return Fail(item.status());
     if (!item->has_value()) {
       report_.OnIdle();
-      WatchText();
       return;
     }
     switch ((*item)->kind) {
@@ -299,7 +246,7 @@ void Session::OnTurnEnd(const TurnEnd& end) {
   turn_.reset();
   ++turn_number_;
   Pump();
-  ReadMore();
+  input_.ReadMore();
 }
 
 void Session::JudgeLength(const TurnEnd& end) {
@@ -343,7 +290,7 @@ void Session::OnWritten() {
   if (stream_ != nullptr) stream_->OnListenerMoved();
   if (all_said_ && outbox_.empty()) return Finish(absl::OkStatus());
   Pump();
-  ReadMore();
+  input_.ReadMore();
 }
 
 void Session::OnClientGone() {
@@ -366,7 +313,7 @@ void Session::Finish(const absl::Status& status) {
   loading_.reset();
   if (stream_ != nullptr) stream_->Close();
   outbox_.Close();
-  text_stall_.Reset();
+  input_.Close();
   session_limit_.Reset();
   report_.Close(status, stream_name_, begun_);
   std::exchange(link_, nullptr)->Finish(status);

@@ -1,7 +1,7 @@
 // One call of one client, from its config to its last audio: checks what comes, has recordings
 // encoded, splits text into turns, speaks them one after another, and writes the audio.
 //
-//   client ─▶ TextQueue ─▶ Conversation ─▶ RoutedStream ─▶ SpeechOutput ─▶ Outbox ─▶ client
+//   client ─▶ CallInput ─▶ Conversation ─▶ RoutedStream ─▶ SpeechOutput ─▶ Outbox ─▶ client
 //
 // Lives on the front's loop, all calls included. It ends exactly once, by ClientLink::Finish;
 // afterwards it does nothing more, whatever it is told.
@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "services/preprocess/call_input.h"
 #include "services/preprocess/client_link.h"
 #include "services/preprocess/conversation.h"
 #include "services/preprocess/front_loop.h"
@@ -30,7 +31,6 @@
 #include "services/preprocess/session_report.h"
 #include "services/preprocess/speech_output.h"
 #include "services/preprocess/stream_router.h"
-#include "services/preprocess/text_queue.h"
 #include "services/preprocess/voice_loader.h"
 #include "services/preprocess/worker_pool.h"
 
@@ -87,12 +87,8 @@ class Session final : public std::enable_shared_from_this<Session>, private Rout
   void OnStreamFailed(const absl::Status& status) override;
   TurnCredit CreditNow() override;
 
-  absl::Status Take(tts::v1::StreamingSynthesizeRequest request);
   absl::Status Configure(tts::v1::SynthesisConfig config);
-  absl::Status TakeFlush(const tts::v1::Flush& flush);
   void Begin(std::vector<Voice> voices);
-  void ReadMore();
-  void WatchText();
 
   void Pump();  // does what can be done now
   void PlanTurn(std::string text);
@@ -108,13 +104,11 @@ class Session final : public std::enable_shared_from_this<Session>, private Rout
 
   SessionReport report_;
   Outbox outbox_;
-  FrontLoop::Timer text_stall_, session_limit_;
-  bool reading_ = false;
-  bool input_ended_ = false;
+  CallInput input_;
+  FrontLoop::Timer session_limit_;
 
   // From the config on.
   std::optional<SessionConfig> config_;
-  std::optional<TextQueue> text_;
   std::optional<SpeechOutput> output_;
   std::optional<ListenerClock> listener_;  // of a streamed call: it takes audio as it can
   std::optional<VoiceLoader> loading_;

@@ -66,6 +66,21 @@ TEST(ListenerClock, ABoundBelowAFrameLetsOneThroughAtATime) {
   }
 }
 
+TEST(ListenerClock, ALargeBoundIsFilledWithoutAskingForAllOfItAtOnce) {
+  ListenerClock clock(
+      {.max_waiting_bytes = 10000000, .bytes_per_second = 1000, .frame_seconds = 0.1});
+  clock.BeginTurn();
+  uint32_t waiting = 0;
+  while (true) {
+    const uint32_t ahead = clock.Now(0, waiting * 100).frames - waiting;
+    ASSERT_LE(ahead, 2048u);
+    if (ahead == 0) break;
+    clock.OnFrames(ahead);
+    waiting += ahead;
+  }
+  EXPECT_EQ(waiting, 100000u);
+}
+
 TEST(ListenerClock, ATurnAlwaysHasALimit) {
   ListenerClock clock({.max_waiting_bytes = 10, .bytes_per_second = 1000, .frame_seconds = 0.1});
   clock.BeginTurn();

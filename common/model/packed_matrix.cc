@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 #include "common/model/packed_kernels.h"
 #include "common/model/parallel.h"
@@ -10,7 +9,6 @@
 namespace shoal::model {
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
 // Multiply-adds that are worth waking a thread for.
 constexpr int64_t kGrainProducts = 1 << 20;
 
@@ -42,17 +40,11 @@ void PackPanel(const float* weight, int64_t rows, int64_t in, bool bf16, uint32_
 
 bool HasAvx512() { return __builtin_cpu_supports("avx512f") != 0; }
 
-void PackedMatrix::Free::operator()(std::byte* memory) const {
-  ::operator delete[](memory, kAlignment);
-}
-
 PackedMatrix::PackedMatrix(const float* weight, int64_t out, int64_t in)
     : out_(out), in_(in), bf16_(FitsBf16(weight, out * in)) {
   const int64_t panels = (out + kPanelWidth - 1) / kPanelWidth;
   const int64_t panel_bytes = PanelBytes(bf16_, in);
-  bytes_ = static_cast<size_t>(panels * panel_bytes);
-  panels_.reset(static_cast<std::byte*>(::operator new[](bytes_, kAlignment)));
-  std::memset(panels_.get(), 0, bytes_);
+  panels_ = LargeMemory(static_cast<size_t>(panels * panel_bytes));
   for (int64_t panel = 0; panel < panels; ++panel) {
     PackPanel(weight + panel * kPanelWidth * in, std::min(kPanelWidth, out - panel * kPanelWidth),
               in, bf16_, reinterpret_cast<uint32_t*>(panels_.get() + panel * panel_bytes));

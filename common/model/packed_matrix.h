@@ -14,7 +14,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+
+#include "common/model/large_memory.h"
 
 namespace shoal::model {
 
@@ -27,7 +28,7 @@ class PackedMatrix {
   int64_t out() const { return out_; }
   int64_t in() const { return in_; }
   bool is_bf16() const { return bf16_; }
-  size_t bytes() const { return bytes_; }
+  size_t bytes() const { return panels_.size(); }
 
   // y[i] = x[i] W^T, then + bias, then + residual[i], where these are given. Runs on the intra-op
   // threads. x: (rows, in); bias: (out); residual, y: (rows, out) and may be the same.
@@ -35,15 +36,10 @@ class PackedMatrix {
                 float* y) const;
 
  private:
-  struct Free {
-    void operator()(std::byte* memory) const;
-  };
-
   int64_t out_ = 0;
   int64_t in_ = 0;
   bool bf16_ = false;
-  size_t bytes_ = 0;
-  std::unique_ptr<std::byte[], Free> panels_;  // layout: packed_kernels.h
+  LargeMemory panels_;  // layout: packed_kernels.h
 };
 
 }  // namespace shoal::model

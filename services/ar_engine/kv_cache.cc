@@ -6,11 +6,12 @@ namespace shoal::engine {
 
 KvCache::KvCache(const checkpoint::TransformerConfig& config, int64_t num_blocks)
     : num_blocks_(num_blocks) {
-  // Zeros rather than whatever was there: what memory this takes is taken now, not under load.
+  const int64_t sizes[] = {num_blocks, 2, config.n_local_heads, kBlockPositions, config.head_dim};
+  int64_t values = 1;
+  for (const int64_t size : sizes) values *= size;
   for (int64_t i = 0; i < config.n_layer; ++i) {
-    layers_.push_back(
-        at::zeros({num_blocks, 2, config.n_local_heads, kBlockPositions, config.head_dim},
-                  at::TensorOptions(at::kFloat)));
+    memory_.emplace_back(static_cast<size_t>(values) * sizeof(float));
+    layers_.push_back(at::from_blob(memory_.back().get(), sizes, at::TensorOptions(at::kFloat)));
   }
 }
 

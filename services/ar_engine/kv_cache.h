@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/checkpoint/model_config.h"
+#include "common/model/large_memory.h"
 
 namespace shoal::engine {
 
@@ -25,7 +26,8 @@ class KvCache {
 
  private:
   int64_t num_blocks_ = 0;
-  std::vector<at::Tensor> layers_;
+  std::vector<model::LargeMemory> memory_;  // by layer
+  std::vector<at::Tensor> layers_;          // views of it
 };
 
 }  // namespace shoal::engine

@@ -1,17 +1,11 @@
 #include "common/codec/codec_transformer.h"
 
-#include <cstring>
-
 #include "absl/strings/str_cat.h"
 #include "common/model/norm.h"
-#include "common/model/rope.h"
 #include "common/model/row_kernels.h"
 
 namespace shoal::codec {
 namespace {
-
-// Rows of RoPE that are kept; any number would do.
-constexpr int64_t kRopeTableRows = 4096;
 
 model::Linear LoadLinear(WeightReader& weights, const std::string& module, int64_t out, int64_t in,
                          model::ProductMode mode) {
@@ -26,7 +20,7 @@ CodecTransformer::CodecTransformer(WeightReader& weights, const std::string& mod
                                    model::ProductMode mode, StateLayout& layout)
     : config_(config),
       norm_(weights.Plain(module + ".norm.weight", {config.dim})),
-      rope_table_(model::RopeTable(kRopeTableRows, config.head_dim, config.rope_base)),
+      rope_(config.head_dim, config.rope_base),
       position_(layout.ReserveCounter()) {
   if (width != config.dim) {
     input_proj_ = LoadLinear(weights, module + ".input_proj", config.dim, width, mode);
@@ -61,25 +55,12 @@ CodecTransformer::Layer CodecTransformer::LoadLayer(WeightReader& weights,
                    weights.Plain(module + ".feed_forward.w3.weight", {intermediate, dim}), mode)};
 }
 
-at::Tensor CodecTransformer::RopeRows(const Streams& streams, const std::vector<int64_t>& positions,
-                                      int64_t time) const {
-  const int64_t row_floats = config_.head_dim;
-  const int64_t rows = static_cast<int64_t>(positions.size()) * time;
-  at::Tensor result = streams.Empty({rows, config_.head_dim / 2, 2}, at::kFloat);
-  float* to = result.mutable_data_ptr<float>();
-  const auto put = [&](const float* row) {
-    std::memcpy(to, row, sizeof(float) * row_floats);
-    to += row_floats;
-  };
+at::Tensor CodecTransformer::Rotations(const Streams& streams,
+                                       const std::vector<int64_t>& positions, int64_t time) const {
+  at::Tensor result = streams.Empty({streams.size() * time, config_.head_dim / 2, 2}, at::kFloat);
+  float* row = result.mutable_data_ptr<float>();
   for (const int64_t start : positions) {
-    for (int64_t position = start; position < start + time; ++position) {
-      if (position < kRopeTableRows) {
-        put(rope_table_.const_data_ptr<float>() + position * row_floats);
-      } else {  // alone, so that a row does not depend on the step it is made in
-        const at::Tensor row = model::RopeRows(position, 1, config_.head_dim, config_.rope_base);
-        put(row.const_data_ptr<float>());
-      }
-    }
+    for (int64_t t = 0; t < time; ++t, row += config_.head_dim) rope_.Fill(start + t, row);
   }
   return result;
 }
@@ -128,7 +109,7 @@ at::Tensor CodecTransformer::operator()(const Streams& streams, const at::Tensor
   const int64_t time = x.size(1);
   std::vector<int64_t> positions;
   for (int64_t i = 0; i < streams.size(); ++i) positions.push_back(streams.Counter(i, position_));
-  const at::Tensor rope = RopeRows(streams, positions, time);
+  const at::Tensor rope = Rotations(streams, positions, time);
 
   const at::Tensor rows = x.reshape({-1, x.size(2)});
   at::Tensor h;

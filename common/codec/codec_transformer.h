@@ -1,8 +1,8 @@
 // The window-limited transformer of the codec: pre_module, post_module and the encoder's.
 //
 // Const after load; a stream's state is its position (a 64-bit counter, from the stream's start)
-// and per layer the ring of WindowAttention. Position p is rotated by row p of the RoPE table; rows
-// beyond the table that is kept are computed by the same formula, so a stream may be of any length.
+// and per layer the ring of WindowAttention. Position p is rotated by row p of the RoPE table,
+// computed when it is needed, so a stream may be of any length.
 #ifndef SHOAL_COMMON_CODEC_CODEC_TRANSFORMER_H_
 #define SHOAL_COMMON_CODEC_CODEC_TRANSFORMER_H_
 
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/checkpoint/codec_config.h"
+#include "common/codec/rope_rows.h"
 #include "common/codec/streams.h"
 #include "common/codec/weight_reader.h"
 #include "common/codec/window_attention.h"
@@ -55,8 +56,8 @@ class CodecTransformer {
   Layer LoadLayer(WeightReader& weights, const std::string& module, model::ProductMode mode,
                   StateLayout& layout) const;
   // (streams * time, head_dim/2, 2)
-  at::Tensor RopeRows(const Streams& streams, const std::vector<int64_t>& positions,
-                      int64_t time) const;
+  at::Tensor Rotations(const Streams& streams, const std::vector<int64_t>& positions,
+                       int64_t time) const;
   // The layers and the last norm in h (streams * time, dim): float in memory taken once for all of
   // them, double as tensor operations.
   void RunFloat(const Streams& streams, const std::vector<int64_t>& positions,
@@ -69,7 +70,7 @@ class CodecTransformer {
   std::vector<Layer> layers_;
   at::Tensor norm_;
   std::optional<model::Linear> output_proj_;
-  at::Tensor rope_table_;
+  RopeRows rope_;
   int64_t position_;  // the counter's place in the state row
 };
 

@@ -18,7 +18,12 @@ namespace {
 namespace v1 = pipeline::v1;
 
 // A sanitizer keeps freed memory for a while.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SHOAL_SANITIZED 1
+#endif
+#endif
+#ifdef SHOAL_SANITIZED
 constexpr bool kMeasurable = false;
 #else
 constexpr bool kMeasurable = true;

@@ -45,9 +45,6 @@ class ListenerClock {
   // `waiting_bytes` of audio are not yet taken.
   TurnCredit Now(double now, int64_t waiting_bytes);
 
-  // The turn goes no further until the client takes some audio.
-  bool at_limit() const { return received_ >= granted_; }
-
  private:
   const Options options_;
   const double bytes_per_frame_;

@@ -273,15 +273,16 @@ void RoutedStream::CloseTurnIfComplete() {
   listener_->OnTurnEnd(end);
 }
 
-bool RoutedStream::Paused(const Turn& turn) {
-  const uint32_t heard = turn.audio.next_frame();
-  if (turn.told.frames == 0 || heard < turn.told.frames) return false;
-  return !turn.finished || heard < turn.finished->frame_count();
+bool RoutedStream::paused() const {
+  if (!turn_ || turn_->told.frames == 0) return false;
+  const uint32_t heard = turn_->audio.next_frame();
+  if (heard < turn_->told.frames) return false;
+  return !turn_->finished || heard < turn_->finished->frame_count();
 }
 
 void RoutedStream::WatchSilence() {
   // Stages that have done all that they were asked for owe nothing.
-  if (turn_ && Paused(*turn_)) return silence_.Reset();
+  if (paused()) return silence_.Reset();
   silence_ = router_->loop_->After(router_->limits_.stage_silence, [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (self == nullptr) return;

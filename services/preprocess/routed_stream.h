@@ -61,6 +61,9 @@ class RoutedStream : public std::enable_shared_from_this<RoutedStream> {
   // Frees everything in the stages. The listener hears nothing more.
   void Close();
 
+  // The stages have made all that they were asked for: the next move is the client's.
+  bool paused() const;
+
   const std::string& name() const { return name_; }  // 32 hexadecimal digits, for logs
 
  private:
@@ -97,8 +100,6 @@ class RoutedStream : public std::enable_shared_from_this<RoutedStream> {
   void TellCreditAgain();
   void ReleaseEngine();
   void CloseTurnIfComplete();
-  // The stages have made all that they were asked for: the next move is the client's.
-  static bool Paused(const Turn& turn);
   void WatchSilence();
   void WatchGap();
   void Fail(absl::Status status);

@@ -251,21 +251,17 @@ void Session::OnTurnEnd(const TurnEnd& end) {
 
 void Session::JudgeLength(const TurnEnd& end) {
   const double seconds = end.frames * context_->model.frame_seconds();
-  if (end.reason == pipeline::v1::RUNAWAY) {
-    context_->metrics->CountSuspectTurn("runaway");
-    output_->Warn("RUNAWAY",
-                  absl::StrFormat("turn %d was ended after %.1f s: its text has %d bytes, "
-                                  "which nobody speaks for so long",
-                                  turn_number_, seconds, turn_->text.size()));
-  } else if (end.reason == pipeline::v1::STOP &&
-             TooShort(context_->options.session.speech_length, turn_->text, seconds)) {
-    context_->metrics->CountSuspectTurn("too_short");
-    output_->Warn(
-        "AUDIO_TOO_SHORT",
-        absl::StrFormat("turn %d lasts %.2f s: its text has %d bytes, which nobody speaks "
-                        "so fast",
-                        turn_number_, seconds, turn_->text.size()));
-  }
+  const bool runaway = end.reason == pipeline::v1::RUNAWAY;
+  const bool too_short = end.reason == pipeline::v1::STOP &&
+                         TooShort(context_->options.session.speech_length, turn_->text, seconds);
+  if (!runaway && !too_short) return;
+  report_.OnSuspectTurn();
+  context_->metrics->CountSuspectTurn(runaway ? "runaway" : "too_short");
+  output_->Warn(
+      runaway ? "RUNAWAY" : "AUDIO_TOO_SHORT",
+      absl::StrFormat("turn %d %s %.2f s: its text has %d bytes, which nobody speaks so %s",
+                      turn_number_, runaway ? "was ended after" : "lasts", seconds,
+                      turn_->text.size(), runaway ? "long" : "fast"));
 }
 
 void Session::OnStreamFailed(const absl::Status& status) { Fail(status); }
@@ -283,11 +279,11 @@ void Session::EndWell() {
 void Session::OnWritten() {
   if (link_ == nullptr) return;
   const int64_t bytes = outbox_.OnWritten();
-  if (listener_) {
-    if (turn_ && listener_->at_limit()) report_.OnHeldUp();
-    listener_->OnWritten(NowSeconds(), bytes);
+  if (listener_) listener_->OnWritten(NowSeconds(), bytes);
+  if (stream_ != nullptr) {
+    if (stream_->paused()) report_.OnHeldUp();
+    stream_->OnListenerMoved();
   }
-  if (stream_ != nullptr) stream_->OnListenerMoved();
   if (all_said_ && outbox_.empty()) return Finish(absl::OkStatus());
   Pump();
   input_.ReadMore();

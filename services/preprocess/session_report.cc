@@ -85,7 +85,7 @@ void SessionReport::Close(const absl::Status& status, const std::string& stream,
   }
   line.Add("references", references_).Add("text_bytes", text_bytes_);
   line.Add("turns", done_.turns_size()).Add("frames", frames_);
-  line.Add("audio_seconds", audio_seconds_);
+  line.Add("suspect_turns", suspect_turns_).Add("audio_seconds", audio_seconds_);
   if (first_audio_) line.Add("ttfa_seconds", Seconds(*first_audio_ - *first_text_));
   if (audio_seconds_ > 0) line.Add("rtf", busy_seconds_ / audio_seconds_);
   line.Add("underrun_seconds", playback_.underrun()).Add("total_seconds", Since(opened_));

@@ -28,6 +28,8 @@ class SessionReport {
   void OnTurnEnd(const tts::v1::TurnResult& result);
   // Nothing to speak until more text comes.
   void OnIdle() { playback_.Pause(); }
+  // The turn's speech was no speech of its text.
+  void OnSuspectTurn() { ++suspect_turns_; }
   // The turn stood still because the client took no audio.
   void OnHeldUp() { playback_.Pause(); }
 
@@ -55,6 +57,7 @@ class SessionReport {
   double audio_seconds_ = 0;
   double busy_seconds_ = 0;  // with turns
   uint64_t frames_ = 0;
+  int suspect_turns_ = 0;
   PlaybackClock playback_;
   tts::v1::Done done_;
 };

@@ -36,7 +36,7 @@ shoal_mutation_test(mutation_resume_loses_what_is_being_decoded ${resume}
 shoal_mutation_test(mutation_resume_beyond_memory ${resume}
   REPLACE "rolls_back && ReplayStart(target) < memory_.begin()"
   WITH "false")
-shoal_mutation_test(mutation_resumed_runs_are_heard ${loop} TEST many_streams_test
+shoal_mutation_test(mutation_resumed_runs_are_heard ${loop} TEST stream_resume_test
   REPLACE "place->second.epoch = ++epochs_;"
   WITH "")
 shoal_mutation_test(mutation_a_slot_is_not_made_fresh ${loop} TEST decode_loop_test

@@ -16,6 +16,7 @@ shoal_test(preprocess_references_test
   SOURCES encoded_reference_test.cc reference_cache_test.cc reference_store_test.cc
           reference_store_crash_test.cc
   DEPS fake_encoder audio_test_support test_support LABELS unit vocoder)
+include(mutations.cmake)
 if(SHOAL_TORCH)
   shoal_test(codec_reference_encoder_test SOURCES codec_reference_encoder_test.cc
     DEPS preprocess_codec codec_test_support LABELS unit vocoder)

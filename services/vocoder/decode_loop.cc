@@ -50,6 +50,10 @@ int DecodeLoop::Push(const StreamKey& key, FrameQueue::Arrival arrival) {
   return 0;
 }
 
+bool DecodeLoop::PushAhead(const StreamKey& key, uint32_t attempt, FrameQueue::Arrival arrival) {
+  return streams_.find(key)->second.stream.AddAhead(attempt, std::move(arrival));
+}
+
 bool DecodeLoop::Hear(const StreamKey& key, const ListenerNews& news) {
   return streams_.find(key)->second.stream.Hear(news, options_.clock());
 }

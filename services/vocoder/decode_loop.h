@@ -87,6 +87,9 @@ class DecodeLoop {
   // Frames; what is wrong with them fails the stream. Returns how many were dropped as repeats.
   // REQUIRES: codes of the decoder's num_codebooks.
   int Push(const StreamKey& stream, FrameQueue::Arrival arrival);
+  // Frames of an attempt above the stream's, which wait for its Resume. False when there is no
+  // room.
+  bool PushAhead(const StreamKey& stream, uint32_t attempt, FrameQueue::Arrival arrival);
   // False when older than what is known.
   bool Hear(const StreamKey& stream, const ListenerNews& news);
   // The stream goes on with frame `cut` of `turn` in a new attempt. True when it was past it, so

@@ -29,6 +29,27 @@ uint64_t DecodeStream::ReplayStart(uint64_t position) const {
   return position - std::min<uint64_t>(position, limits_.replay_frames);
 }
 
+bool DecodeStream::AddAhead(uint32_t attempt, FrameQueue::Arrival arrival) {
+  size_t frames = arrival.frames.size();
+  for (const Ahead& ahead : ahead_) frames += ahead.arrival.frames.size();
+  if (frames > limits_.queued_frames || ahead_.size() >= limits_.queued_frames) return false;
+  ahead_.push_back({attempt, std::move(arrival)});
+  return true;
+}
+
+absl::Status DecodeStream::TakeAhead(Clock::time_point now) {
+  std::vector<Ahead> later;
+  for (Ahead& ahead : std::exchange(ahead_, {})) {
+    if (ahead.attempt > owner_.attempt) later.push_back(std::move(ahead));
+    if (ahead.attempt != owner_.attempt) continue;
+    if (const auto added = frames_.Add(std::move(ahead.arrival), now); !added.ok()) {
+      return added.status();
+    }
+  }
+  ahead_ = std::move(later);
+  return absl::OkStatus();
+}
+
 bool DecodeStream::Hear(const ListenerNews& news, Clock::time_point now) {
   const auto age = [](const ListenerNews& n) { return std::tuple(n.turn, n.frames, n.next_frame); };
   if (news_.has_value() && age(news) < age(*news_)) return false;
@@ -54,13 +75,17 @@ absl::StatusOr<bool> DecodeStream::Resume(uint32_t turn, uint32_t attempt, uint3
   }
   if (absl::Status status = frames_.Resume(turn, cut, now); !status.ok()) return status;
   owner_.attempt = attempt;
-  if (!rolls_back) return false;
+  if (!rolls_back) {
+    if (absl::Status status = TakeAhead(now); !status.ok()) return status;
+    return false;
+  }
   // What was taken out and not sent, because it is being decoded right now, is taken out again.
   const int unsent = static_cast<int>(std::min(cut, taken) - next);
   frames_.Return(memory_.Read(target, unsent), limits_.num_codebooks);
   memory_.Truncate(target);
   state_position_ = ReplayStart(target);
   if (turn == sent_turn_) sent_next_ = next;
+  if (absl::Status status = TakeAhead(now); !status.ok()) return status;
   return true;
 }
 

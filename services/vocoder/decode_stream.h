@@ -5,7 +5,8 @@
 // decoded; everything before state_position() is in the slot's state. The two differ only while a
 // state that is gone is being rebuilt by replay.
 //
-// Owned by the DecodeLoop; one thread. Bounded: max_queued_frames waiting, and the codes of the
+// Owned by the DecodeLoop; one thread. Bounded: max_queued_frames waiting, as many messages and
+// frames of a later attempt, and the codes of the
 // last replay_frames + rollback_frames ones, num_codebooks int32 each.
 #ifndef SHOAL_SERVICES_VOCODER_DECODE_STREAM_H_
 #define SHOAL_SERVICES_VOCODER_DECODE_STREAM_H_
@@ -90,6 +91,9 @@ class DecodeStream {
   absl::StatusOr<int> Add(FrameQueue::Arrival arrival, Clock::time_point now) {
     return frames_.Add(std::move(arrival), now);
   }
+  // The same for frames of an attempt that has not begun here: an engine may be quicker than its
+  // front's Resume. They wait for it; false when there is no room for them.
+  bool AddAhead(uint32_t attempt, FrameQueue::Arrival arrival);
   // False when older news than what is known; then nothing changes.
   bool Hear(const ListenerNews& news, Clock::time_point now);
   // A new attempt at `turn` brings its frames from `cut` on; those before it that were not sent yet
@@ -118,6 +122,9 @@ class DecodeStream {
 
  private:
   int allowed() const;
+  // What came ahead for the attempt that has just begun goes to the queue; what was for attempts in
+  // between is dropped.
+  absl::Status TakeAhead(Clock::time_point now);
   // Frames of `turn` that were sent.
   uint32_t SentOf(uint32_t turn) const { return turn == sent_turn_ ? sent_next_ : 0; }
   // Where the replay must begin for the state at `position`.
@@ -138,6 +145,12 @@ class DecodeStream {
   uint32_t sent_turn_ = 0;  // frames of this turn before sent_next_ were sent
   uint32_t sent_next_ = 0;
   uint64_t served_ = 0;
+
+  struct Ahead {
+    uint32_t attempt;
+    FrameQueue::Arrival arrival;
+  };
+  std::vector<Ahead> ahead_;  // of attempts above the owner's
 };
 
 }  // namespace shoal::vocoder

@@ -190,8 +190,13 @@ void VocoderService::HandleFrame(const transport::Message& message) {
   if (owner == nullptr) {
     return metrics_.unknown_stream_frames.Increment(static_cast<double>(arrival.frames.size()));
   }
-  if (owner->attempt != frame.attempt()) {
-    return metrics_.other_attempt_frames.Increment(static_cast<double>(arrival.frames.size()));
+  const auto frames = static_cast<double>(arrival.frames.size());
+  if (frame.attempt() < owner->attempt) return metrics_.other_attempt_frames.Increment(frames);
+  if (frame.attempt() > owner->attempt) {
+    if (!loop_.PushAhead(stream, frame.attempt(), std::move(arrival))) {
+      metrics_.other_attempt_frames.Increment(frames);
+    }
+    return;
   }
   metrics_.repeated_frames.Increment(loop_.Push(stream, std::move(arrival)));
 }

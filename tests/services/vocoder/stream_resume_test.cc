@@ -148,6 +148,36 @@ TEST_F(StreamResumeTest, WhatIsBeingDecodedIsSentInTheNewAttempt) {
   EXPECT_EQ(heard_.streams[a].ends, 1);
 }
 
+// The new engine's frames come on another connection than the front's Resume, perhaps before it.
+TEST_F(StreamResumeTest, FramesOfAnAttemptMayComeBeforeIt) {
+  const std::vector<FrameCodes> frames = Frames(12);
+  const StreamKey a = Open(1);
+  Push(a, 0, 0, Part(frames, 0, 8));
+  Play();
+  const auto ahead = [&](uint32_t attempt, uint32_t first, std::vector<FrameCodes> some) {
+    return loop_.PushAhead(a, attempt, {.first = first, .frames = std::move(some)});
+  };
+  EXPECT_TRUE(ahead(2, 6, Part(frames, 6, 9)));
+  EXPECT_TRUE(ahead(1, 5, Frames(4, 99)));  // an attempt that nobody hears of any more
+  EXPECT_TRUE(ahead(3, 0, Frames(4, 88)));
+  EXPECT_TRUE(loop_.Resume(a, 0, 2, 6));
+  Push(a, 0, 9, Part(frames, 9, 12), /*last=*/true);
+  Play();
+  EXPECT_EQ(heard_.streams[a].pcm, SummingDecoder::Expected(frames));
+  EXPECT_TRUE(loop_.Resume(a, 0, 3, 0));
+  Play();
+  EXPECT_EQ(heard_.streams[a].pcm, SummingDecoder::Expected(Frames(4, 88)));
+}
+
+TEST_F(StreamResumeTest, FramesOfLaterAttemptsAreBounded) {
+  const StreamKey a = Open(1);
+  const size_t most = DecodeLoop::Options().max_queued_frames;
+  EXPECT_TRUE(loop_.PushAhead(a, 1, {.frames = Frames(static_cast<int>(most))}));
+  EXPECT_FALSE(loop_.PushAhead(a, 1, {.frames = Frames(1)}));
+  for (size_t i = 0; i + 1 < most; ++i) ASSERT_TRUE(loop_.PushAhead(a, 1, {}));
+  EXPECT_FALSE(loop_.PushAhead(a, 1, {}));
+}
+
 TEST_F(StreamResumeTest, WhatCannotBeResumedFails) {
   const StreamKey a = Open(1), b = Open(2);
   for (const StreamKey& key : {a, b}) Push(key, 0, 0, Frames(3));

@@ -64,12 +64,13 @@ TEST_F(VocoderServiceTest, AFrameThatNeverComesFailsTheStream) {
   OpenAndWait(3);  // the slot is free again
 }
 
-TEST_F(VocoderServiceTest, FramesOfUnknownStreamsAndOtherAttemptsAreCounted) {
-  OpenAndWait(1);
+TEST_F(VocoderServiceTest, FramesOfUnknownStreamsAndOlderAttemptsAreCounted) {
+  Open(1, /*attempt=*/4);
+  front_.AwaitMessages("accepted", [](const auto& all) { return Accepted(all, 1); });
   SendFrame(99, 0, {1, 2});
-  SendFrame(1, 0, {9, 9}, /*attempt=*/1);
-  SendFrame(1, 0, {1, 2});
-  SendEnd(1, 1);
+  SendFrame(1, 0, {9, 9}, /*attempt=*/3);
+  SendFrame(1, 0, {1, 2}, 4);
+  SendEnd(1, 1, 4);
   EXPECT_EQ(AwaitSpeech(1), SummingDecoder::Expected({{1, 2}}));
   const std::string metrics = metrics_.Serialize();
   EXPECT_THAT(metrics, HasSubstr("dropped_total{reason=\"unknown_stream\"} 1"));

@@ -31,7 +31,7 @@ enum class Policy {
 // Of listeners, in seconds of audio.
 struct Hurry {
   double near_empty = 0.5;  // who has less goes before all who have plenty
-  double plenty = 2;        // who has more can sit out
+  double plenty = 10;       // who has more can sit out
   double margin = 1;        // to take blocks, which costs computing them again
 };
 

@@ -15,6 +15,9 @@ constexpr double kOfSlack = 0.5;
 // And though others are behind, prompts may take as long as the frames do: a new listener hears
 // something soon, and the others are not slowed down more than twofold.
 constexpr double kPromptsToFrames = 1;
+// Those who have plenty may make a step that somebody waits for longer by so much. Where a row
+// costs little they come along nearly always, and have more left for worse times.
+constexpr double kPlentyToStep = 0.25;
 
 }  // namespace
 
@@ -131,6 +134,11 @@ int Scheduler::PromptBudget() const {
                   std::max(kLeastPrompt, cost_.PromptPositions(seconds, options_.prefill_tokens)));
 }
 
+int Scheduler::MostRows(int rows, int prompt_positions) const {
+  const double seconds = cost_.Seconds(rows, prompt_positions) * kPlentyToStep;
+  return rows + cost_.Rows(seconds, options_.max_running - rows);
+}
+
 absl::Span<const ScheduledChunk> Scheduler::Next(absl::FunctionRef<bool(const Sequence&)> held,
                                                  TimePoint now) {
   Admit(now);
@@ -139,10 +147,15 @@ absl::Span<const ScheduledChunk> Scheduler::Next(absl::FunctionRef<bool(const Se
   Rank(held, now);
   work_.clear();
   int budget = PromptBudget();
+  int most = options_.max_running;
   bool hurry = false, begins_wait = false;
   for (const Candidate& candidate : candidates_) {
-    if (static_cast<int>(work_.size()) == options_.max_running) break;
-    if (hurry && precedence_.has_plenty(candidate.standing)) break;
+    if (hurry && precedence_.has_plenty(candidate.standing)) {
+      hurry = false;  // once
+      most = std::min(most,
+                      MostRows(static_cast<int>(work_.size()), options_.prefill_tokens - budget));
+    }
+    if (static_cast<int>(work_.size()) >= most) break;
     Sequence& sequence = *candidate.sequence;
     if (sequence.gives_up_blocks) continue;  // one before it has taken them
     const bool begins = !sequence.has_blocks();

@@ -31,6 +31,11 @@ int StepCost::PromptPositions(double seconds, int most) const {
   return all <= seconds ? most : std::max(0, static_cast<int>(most * (seconds / all)));
 }
 
+int StepCost::Rows(double seconds, int most) const {
+  const double all = weights_[1] / kRows * most;
+  return all < seconds ? most : all == 0 ? 0 : static_cast<int>(most * (seconds / all));
+}
+
 void StepCost::Learn(int rows, int prompt_positions, double seconds) {
   const Parts parts = PartsOf(rows, prompt_positions);
   const double error = seconds - Seconds(rows, prompt_positions);

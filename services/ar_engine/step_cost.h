@@ -20,6 +20,9 @@ class StepCost {
   // The positions that PromptSeconds says fit into `seconds`; at most `most`.
   int PromptPositions(double seconds, int most) const;
 
+  // The rows more that fit into `seconds` more; at most `most`, none before the first step.
+  int Rows(double seconds, int most) const;
+
   void Learn(int rows, int prompt_positions, double seconds);
 
  private:

@@ -41,7 +41,8 @@ void AddSessionFlags(service::FlagSet& set, FrontOptions* front) {
   set.Add("stage-silence", &front->router.stage_silence,
           "how long an engine or vocoder may owe an answer");
   set.Add("first-audio-wait", &session.first_audio_wait,
-          "a call whose first audio would take longer is refused at once; 0 = any wait will do");
+          "a streamed call whose first audio would take longer is refused at once; 0 = any wait "
+          "will do");
 }
 
 void AddSpeechLengthFlags(service::FlagSet& set, SpeechLengthLimits* limits) {

@@ -31,8 +31,8 @@ struct SessionLimits {
   absl::Duration text_stall = absl::Minutes(5);  // nothing to speak and nothing comes
   absl::Duration max_session = absl::Hours(1);
   int max_waiting_inputs = 1024;  // text pieces and flushes not yet spoken; more are not read
-  // An engine that could not make a call's first frame before then refuses it at once. Zero: any
-  // wait will do. A client's own deadline counts as well.
+  // An engine that could not make a streamed call's first frame before then refuses it at once.
+  // Zero: any wait will do. A client's own deadline counts as well, in every call.
   absl::Duration first_audio_wait = absl::Seconds(30);
   SpeechLengthLimits speech_length = {};
 };

@@ -212,7 +212,7 @@ void Session::OnPlan(std::unique_ptr<Conversation> conversation,
   request.runaway_frames =
       RunawayFrames(limits.speech_length, turn_->text, context_->model.frame_seconds());
   absl::Time first_audio_by = link_->deadline();
-  if (limits.first_audio_wait > absl::ZeroDuration()) {
+  if (kind_ == Kind::kStreamed && limits.first_audio_wait > absl::ZeroDuration()) {
     first_audio_by = std::min(first_audio_by, absl::Now() + limits.first_audio_wait);
   }
   stream_->Speak(std::move(request), first_audio_by);

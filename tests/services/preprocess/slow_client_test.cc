@@ -97,6 +97,7 @@ TEST(Submit, NobodyListensToAWholeFileWhileItIsMade) {
   ASSERT_TRUE(status.ok()) << status.error_message();
   EXPECT_EQ(front.engine().requests().at(0).priority, pipeline::v1::WHOLE_FILE);
   EXPECT_EQ(front.engine().requests().at(0).generate.credit_frames(), 0u);
+  EXPECT_EQ(front.engine().requests().at(0).generate.wait_limit_ms(), 0) << "it set no deadline";
   EXPECT_TRUE(front.engine().credits().empty());
 }
 

@@ -18,6 +18,12 @@ constexpr double kPromptsToFrames = 1;
 // Those who have plenty may make a step that somebody waits for longer by so much. Where a row
 // costs little they come along nearly always, and have more left for worse times.
 constexpr double kPlentyToStep = 0.25;
+// A step takes less of a frame's time than this: else those whom it serves fall behind, and it is
+// better that who has most sits out.
+constexpr double kOfFrame = 0.9;
+// But rows are not given up so far that the fixed part of a step is more than this of it: a model
+// that cannot keep pace serves most with large steps.
+constexpr double kMostFixed = 0.1;
 
 }  // namespace
 
@@ -134,6 +140,15 @@ int Scheduler::PromptBudget() const {
                   std::max(kLeastPrompt, cost_.PromptPositions(seconds, options_.prefill_tokens)));
 }
 
+int Scheduler::RowsAtPace() const {
+  if (options_.policy == Policy::kFirstCome || candidates_.empty()) return options_.max_running;
+  const double frame_seconds = candidates_.front().sequence->request().frame_seconds;
+  if (frame_seconds <= 0) return options_.max_running;
+  const double fixed = cost_.Seconds(0, 0);
+  const double seconds = std::max(kOfFrame * frame_seconds - fixed, fixed / kMostFixed - fixed);
+  return std::max(1, cost_.Rows(seconds, options_.max_running));
+}
+
 int Scheduler::MostRows(int rows, int prompt_positions) const {
   const double seconds = cost_.Seconds(rows, prompt_positions) * kPlentyToStep;
   return rows + cost_.Rows(seconds, options_.max_running - rows);
@@ -147,7 +162,7 @@ absl::Span<const ScheduledChunk> Scheduler::Next(absl::FunctionRef<bool(const Se
   Rank(held, now);
   work_.clear();
   int budget = PromptBudget();
-  int most = options_.max_running;
+  int most = RowsAtPace();
   bool hurry = false, begins_wait = false;
   for (const Candidate& candidate : candidates_) {
     if (hurry && precedence_.has_plenty(candidate.standing)) {

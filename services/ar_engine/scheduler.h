@@ -103,6 +103,8 @@ class Scheduler {
   void Rank(absl::FunctionRef<bool(const Sequence&)> held, TimePoint now);
   // Prompt positions that the next step may have.
   int PromptBudget() const;
+  // Rows of a step that its listeners can wait for, each with a frame to play meanwhile.
+  int RowsAtPace() const;
   // Rows that a step somebody waits for may grow to, for those who could as well sit out.
   int MostRows(int rows, int prompt_positions) const;
   // Whether the sequence has the blocks for that; takes them from others if it may.

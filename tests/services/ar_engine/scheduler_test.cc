@@ -237,6 +237,27 @@ TEST_F(SchedulerTest, WhoHasSecondsComesAlongWhereThatCostsLittle) {
   }
 }
 
+// Ten rows would take longer than the second that a frame plays.
+TEST_F(SchedulerTest, AStepIsNoLongerThanItsFramesPlayUnlessItsFixedPartIsLarge) {
+  for (const double fixed_seconds : {0.01, 0.3}) {
+    Make({.max_running = 16});
+    for (int i = 0; i < 3000; ++i) {
+      const int rows = 1 + i % 16;
+      scheduler_->LearnStep(rows, 0, fixed_seconds + rows * 0.15);
+    }
+    for (uint64_t stream = 1; stream <= 10; ++stream) MustAdd(stream, 1, 50);
+    while (Find(10)->frames() == 0) Step();
+    for (uint64_t stream = 1; stream <= 10; ++stream) HasBuffered(stream, 5 - 0.1 * stream);
+    if (fixed_seconds < 0.1) {
+      // (0.9 - 0.01) / 0.15, the emptiest first.
+      EXPECT_THAT(Step(),
+                  ElementsAre(Piece{10, 1}, Piece{9, 1}, Piece{8, 1}, Piece{7, 1}, Piece{6, 1}));
+    } else {
+      EXPECT_THAT(Step(), SizeIs(10));  // 0.3 are a tenth of a step of 18 rows
+    }
+  }
+}
+
 TEST_F(SchedulerTest, ANewStreamGoesBeforeThoseThatHaveAudio) {
   Make({.max_running = 2, .max_streams = 8, .prefill_tokens = 100});
   MustAdd(1, 4, 50);
@@ -391,6 +412,30 @@ TEST_F(SchedulerTest, AWholeFileIsAdmittedThoughPlaybackAlwaysWaits) {
     Wait(0.1);
   }
   EXPECT_GE(before, AdmissionQueue::kWholeFileShare - 1) << "playback goes first";
+}
+
+// Blocks are short, and somebody new comes all the time.
+TEST_F(SchedulerTest, NewcomersStarveNobody) {
+  for (const Policy policy : {Policy::kDeadline, Policy::kFirstCome}) {
+    for (const Priority priority : {Priority::kPlayback, Priority::kWholeFile}) {
+      std::mt19937 random(5);
+      Make({.policy = policy, .max_running = 3, .max_streams = 4, .max_waiting = 3}, 7);
+      Request request = RequestOf(1, 40, 60);  // all blocks in the end
+      request.frame_seconds = 0.05;
+      request.priority = priority;
+      MustAdd(request);
+      for (uint64_t stream = 2; Find(1) != nullptr; ++stream) {
+        ASSERT_LT(stream, 20000u);
+        Request newcomer = RequestOf(stream, static_cast<int>(1 + random() % 60),
+                                     static_cast<int>(1 + random() % 30));
+        newcomer.frame_seconds = 0.05;
+        Add(newcomer).IgnoreError();
+        Step();
+        EndTurns();
+        Wait(0.04);
+      }
+    }
+  }
 }
 
 // Whatever is accepted runs to its end, however tight the blocks are.

@@ -53,8 +53,10 @@ Verdict Judge(const Summary& first, const std::vector<Summary>& other, int* chos
   if (!reached) best = fastest;
   if (chosen != nullptr) *chosen = best;
   const double difference = other[best].underrun - first.underrun;
-  if (difference > kSameUnderrun) return Verdict::kLess;
-  if (difference >= -kSameUnderrun) return Verdict::kEqual;
+  const double same =
+      std::max(kSameSeconds, kSameShare * std::max(other[best].underrun, first.underrun));
+  if (difference > same) return Verdict::kLess;
+  if (difference >= -same) return Verdict::kEqual;
   return reached ? Verdict::kMore : Verdict::kSlower;
 }
 

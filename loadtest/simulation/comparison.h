@@ -50,13 +50,14 @@ std::vector<Outcome> RunAll(const ComparisonOptions& options);
 
 enum class Verdict {
   kLess,    // the first way has less underrun
-  kEqual,   // neither, by more than kSameUnderrun
+  kEqual,   // neither, by more than kSameSeconds or kSameShare
   kMore,    // the other has less, with first audio not later
   kSlower,  // the other has less underrun, but only with later first audio
 };
 
 inline constexpr double kEqualShare = 0.02, kEqualSeconds = 0.001;  // of first audio
-inline constexpr double kSameUnderrun = 0.001;                      // seconds, mean of a client
+// Of underrun: seconds, mean of a client, and a share of the larger one.
+inline constexpr double kSameSeconds = 0.001, kSameShare = 0.01;
 
 // Of one load and seed. `other` holds a summary a setting. `chosen`, if not null, gets the index of
 // the setting that counted.

@@ -8,6 +8,11 @@ using engine::Scheduler;
 
 // Nobody is refused: a client that waits counts with the time that it waits.
 constexpr int kManyWaiting = 100000;
+// More than the GPU can serve at the pace of speech: a step of 512 rows takes as long as a frame
+// plays.
+constexpr int kMostRows = 1024;
+// What the GPU can serve at that pace: more turns than that wait.
+constexpr int kMostStreams = 512;
 
 Policy FirstComePolicy(int max_running, int prefill_tokens, int chunk_frames) {
   Policy policy;
@@ -24,21 +29,21 @@ Policy FirstComePolicy(int max_running, int prefill_tokens, int chunk_frames) {
 }  // namespace
 
 Way Deadline() {
-  Policy policy{.name = "deadline"};
+  Policy policy;
   policy.scheduler.policy = Scheduler::Policy::kDeadline;
-  policy.scheduler.max_running = 100000;
-  policy.scheduler.max_waiting = kManyWaiting;
+  policy.scheduler.max_running = kMostRows;
+  policy.scheduler.max_streams = kMostStreams;
   policy.scheduler.prefill_tokens = 2048;
   return {.name = "deadline", .settings = {policy}};
 }
 
 Way FirstCome() {
   Way way{.name = "first_come", .settings = {}};
-  for (const int max_running : {32, 64, 128, 256, 512}) {
+  for (const int max_running : {128, 256}) {
     way.settings.push_back(FirstComePolicy(max_running, 512, 1));
   }
-  for (const int prefill_tokens : {128, 2048}) {
-    way.settings.push_back(FirstComePolicy(512, prefill_tokens, 1));
+  for (const int prefill_tokens : {256, 512, 1024, 2048}) {
+    way.settings.push_back(FirstComePolicy(kMostRows, prefill_tokens, 1));
   }
   return way;
 }
@@ -46,8 +51,9 @@ Way FirstCome() {
 Way FixedChunks() {
   Way way{.name = "fixed_chunks", .settings = {}};
   for (const int frames : {2, 4, 8, 16, 25}) {
-    way.settings.push_back(FirstComePolicy(512, 512, frames));
+    way.settings.push_back(FirstComePolicy(kMostRows, 2048, frames));
   }
+  way.settings.push_back(FirstComePolicy(kMostRows, 512, 4));
   return way;
 }
 

@@ -36,6 +36,11 @@ TEST(Judge, NoUnderrunAnywhereDecidesNothing) {
   EXPECT_EQ(Judge(Of(0.1, 0), {Of(0.1, 0.0009)}), Verdict::kEqual);
 }
 
+TEST(Judge, OnePercentDecidesNothing) {
+  EXPECT_EQ(Judge(Of(0.1, 1.000), {Of(0.1, 1.009)}), Verdict::kEqual);
+  EXPECT_EQ(Judge(Of(0.1, 1.000), {Of(0.1, 1.020)}), Verdict::kLess);
+}
+
 TEST(Judge, OnlySlowerSettingsAreHeldAgainstTheFastestOfThem) {
   int chosen = -1;
   EXPECT_EQ(Judge(Of(0.1, 0.5), {Of(0.9, 0.0), Of(0.2, 0.6)}, &chosen), Verdict::kLess);

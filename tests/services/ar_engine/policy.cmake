@@ -14,7 +14,7 @@ shoal_test(failed_step_test SOURCES failed_step_test.cc DEPS ar_engine_policy_te
 shoal_test(prefix_property_test SOURCES prefix_property_test.cc DEPS prefix_workload
   LABELS engine unit)
 foreach(name admission_queue_test block_pool_test engine_property_test engine_test
-             model_executor_test scheduler_test step_cost_test)
+             model_executor_test precedence_test scheduler_test step_cost_test)
   shoal_test(${name} SOURCES ${name}.cc DEPS ar_engine_policy_testing LABELS engine unit)
 endforeach()
 shoal_test(self_check_test SOURCES self_check_test.cc DEPS ar_engine_policy_testing LABELS unit)

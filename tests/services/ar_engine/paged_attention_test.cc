@@ -23,9 +23,10 @@ struct Shape {
 const Shape kShapes[] = {{1, 1, 2},  {4, 2, 10}, {6, 2, 12}, {3, 3, 32},
                          {8, 2, 40}, {6, 6, 64}, {4, 1, 72}, {32, 8, 128}};
 
-// Sequences of the given lengths in scattered blocks; every position is a row, in random order.
+// Sequences of the given lengths in scattered blocks; every position is a row, in random order or
+// one sequence after the other.
 struct Batch {
-  Batch(const Shape& shape, const std::vector<int64_t>& lengths) {
+  Batch(const Shape& shape, const std::vector<int64_t>& lengths, bool shuffled = true) {
     int64_t widest = 0, blocks = 0, n = 0;
     for (const int64_t length : lengths) {
       widest = std::max(widest, BlocksFor(length));
@@ -47,7 +48,7 @@ struct Batch {
         sequences.push_back(static_cast<int32_t>(s));
       }
     }
-    const at::Tensor order = at::randperm(n);
+    const at::Tensor order = shuffled ? at::randperm(n) : at::arange(n);
     rows.position = at::tensor(positions, options).index_select(0, order);
     rows.sequence = at::tensor(sequences, options).index_select(0, order);
     // What a block holds beyond its sequence must not matter, even if it is no number.
@@ -122,7 +123,8 @@ TEST(PagedAttentionTest, EqualsThePlainTwin) {
   at::manual_seed(1);
   for (const Shape& shape : kShapes) {
     for (const bool norm : {false, true}) {
-      Batch batch(shape, {1, 15, 16, 17, 70});
+      // Shuffled and, without norms, in order: there rows of a sequence share a pass.
+      Batch batch(shape, {1, 15, 16, 17, 70}, norm);
       const HeadTransform transform = RandomTransform(shape.head_dim, norm);
       const at::Tensor qkv = RandomQkv(shape, batch);
       const at::Tensor q = Cache(shape, qkv, transform, batch);
@@ -136,7 +138,7 @@ TEST(PagedAttentionTest, EqualsThePlainTwin) {
 TEST(PagedAttentionTest, RowIsBitEqualAloneAndInAnyBatch) {
   at::manual_seed(2);
   for (const Shape& shape : kShapes) {
-    Batch batch(shape, {5, 33, 48});
+    Batch batch(shape, {5, 33, 48}, false);
     const HeadTransform transform = RandomTransform(shape.head_dim, true);
     const at::Tensor q = Cache(shape, RandomQkv(shape, batch), transform, batch);
     const at::Tensor all = Attend(q, batch.kv, batch.rows);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -28,8 +29,11 @@ class SummingDecoder final : public FrameDecoder {
 
   explicit SummingDecoder(int slots) : slots_(slots) {}
 
-  // Called in every Decode, when its samples are made.
-  void OnDecode(std::function<void()> call) { on_decode_ = std::move(call); }
+  // Called in every Decode from now on, when its samples are made. Any thread.
+  void OnDecode(std::function<void()> call) {
+    std::lock_guard<std::mutex> lock(on_decode_mutex_);
+    on_decode_ = std::move(call);
+  }
   // Frames that were replayed so far.
   int replayed() const { return replayed_; }
 
@@ -62,6 +66,7 @@ class SummingDecoder final : public FrameDecoder {
         all[i].pcm.insert(all[i].pcm.end(), pcm.begin(), pcm.end());
       }
     }
+    std::lock_guard<std::mutex> lock(on_decode_mutex_);
     if (on_decode_) on_decode_();
     return all;
   }
@@ -97,6 +102,7 @@ class SummingDecoder final : public FrameDecoder {
   }
 
   std::vector<State> slots_;
+  std::mutex on_decode_mutex_;
   std::function<void()> on_decode_;
   int replayed_ = 0;
 };

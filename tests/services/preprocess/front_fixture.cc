@@ -3,6 +3,7 @@
 #include <chrono>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 
 namespace shoal::testing {
 namespace {
@@ -45,8 +46,18 @@ FrontFixture::FrontFixture(const Options& options)
   health_ = grpc::health::v1::Health::NewStub(
       grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials()));
   if (engines_.empty() || vocoders_.empty()) return;
+  AwaitStages();
   if (!AwaitHealth("", grpc::health::v1::HealthCheckResponse::SERVING)) {
     throw std::runtime_error("the front does not serve: " + server_->NotReady());
+  }
+}
+
+void FrontFixture::AwaitStages() const {
+  // The front serves as soon as one of each kind is up; tests count on all of them.
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (server_->channel().peers().size() < engines_.size() + vocoders_.size()) {
+    if (std::chrono::steady_clock::now() > end) throw std::runtime_error("a stage is not up");
+    std::this_thread::yield();
   }
 }
 

@@ -24,7 +24,8 @@ class FrontFixture {
     preprocess::FrontServer::Options front;
   };
 
-  // Returns when the front serves, or at once when there are no engines or no vocoders.
+  // Returns when the front serves and all stages are up, or at once when there are no engines or no
+  // vocoders.
   explicit FrontFixture(const Options& options = {});
   ~FrontFixture();
 
@@ -45,6 +46,8 @@ class FrontFixture {
   void AddVocoder(FakeVocoder::Options options);
 
  private:
+  void AwaitStages() const;
+
   preprocess::Tokenizer tokenizer_;
   preprocess::PromptBuilder builder_;
   FakeEncoder encoder_;

@@ -37,7 +37,10 @@ int Scheduler::max_streams() const {
 absl::Status Scheduler::Add(std::unique_ptr<Sequence> sequence, TimePoint now) {
   const Request& request = sequence->request();
   const double wait = ExpectedWait(request.priority, sequence->length(), now);
-  const int room = max_streams() - running() + options_.max_waiting;
+  // The last places are playback's: many whole files shall not keep listeners out.
+  const bool plays = request.priority == Priority::kPlayback;
+  const int most_waiting = plays ? options_.max_waiting : (options_.max_waiting + 1) / 2;
+  const int room = max_streams() - running() + most_waiting;
   if (waiting() >= std::max(room, 0)) {
     return BusyError(
         absl::StrCat("the engine is full: ", running(), " requests run (",

@@ -160,6 +160,20 @@ TEST_F(SchedulerTest, AFullQueueRefusesNamingItsLimitsAndSayingWhenToRetry) {
   EXPECT_TRUE(Add(RequestOf(3, 4, 4)).ok());
 }
 
+TEST_F(SchedulerTest, WholeFilesFillHalfOfTheQueueOnly) {
+  Make({.max_running = 2, .max_waiting = 5});
+  const auto add_whole_file = [&](uint64_t stream) {
+    Request request = RequestOf(stream, 4, 4);
+    request.priority = Priority::kWholeFile;
+    return Add(request).ok();
+  };
+  for (uint64_t stream = 1; stream <= 5; ++stream) EXPECT_TRUE(add_whole_file(stream));
+  EXPECT_FALSE(add_whole_file(6));
+  EXPECT_TRUE(Add(RequestOf(7, 4, 4)).ok());
+  EXPECT_TRUE(Add(RequestOf(8, 4, 4)).ok());
+  EXPECT_FALSE(Add(RequestOf(9, 4, 4)).ok());
+}
+
 TEST_F(SchedulerTest, ARequestThatWouldWaitTooLongIsRefusedAtOnce) {
   Make({.max_running = 2, .max_waiting = 100});
   for (uint64_t stream = 1; stream <= 2; ++stream) {  // turns last 8 s
@@ -442,7 +456,7 @@ TEST_F(SchedulerTest, NewcomersStarveNobody) {
 TEST_F(SchedulerTest, EverybodyGetsATurn) {
   for (const Policy policy : {Policy::kDeadline, Policy::kFirstCome}) {
     std::mt19937 random(4);
-    Make({.policy = policy, .max_running = 4, .max_waiting = 100, .prefill_tokens = 7}, 6);
+    Make({.policy = policy, .max_running = 4, .max_waiting = 200, .prefill_tokens = 7}, 6);
     for (uint64_t stream = 1; stream <= 60; ++stream) {
       Request request = RequestOf(stream, static_cast<int>(1 + random() % 60),
                                   static_cast<int>(1 + random() % 36));

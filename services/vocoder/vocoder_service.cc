@@ -38,6 +38,10 @@ absl::StatusOr<std::unique_ptr<VocoderService>> VocoderService::Start(Options op
   handlers.message = [vocoder = self.get()](uint64_t from, transport::Message message) {
     vocoder->Push({.kind = Inbound::Kind::kMessage, .from = from, .message = std::move(message)});
   };
+  handlers.malformed = [vocoder = self.get()](uint64_t from, const v1::Envelope& envelope,
+                                              const absl::Status& why) {
+    vocoder->OnMalformed(from, envelope, why);
+  };
   auto started = transport::Channel::Start(std::move(channel), std::move(handlers));
   if (!started.ok()) return started.status();
   self->channel_ = *std::move(started);
@@ -73,6 +77,18 @@ bool VocoderService::AwaitIdle(absl::Duration limit) {
   std::unique_lock<std::mutex> lock(drained_mutex_);
   return drained_changed_.wait_for(lock, absl::ToChronoNanoseconds(limit),
                                    [this] { return drained_; });
+}
+
+// A front that asks for what cannot be read is told so, and need not wait until it has had enough.
+void VocoderService::OnMalformed(uint64_t from, const v1::Envelope& envelope,
+                                 const absl::Status& why) {
+  if (!envelope.has_submit()) return;
+  Inbound inbound = {
+      .kind = Inbound::Kind::kMalformed, .from = from, .why = std::string(why.message())};
+  v1::Submit& submit = *inbound.message.envelope.mutable_submit();
+  *submit.mutable_stream() = envelope.submit().stream();
+  submit.set_attempt(envelope.submit().attempt());
+  Push(std::move(inbound));
 }
 
 void VocoderService::Push(Inbound inbound) {
@@ -126,6 +142,9 @@ void VocoderService::Handle(const Inbound& inbound) {
     case Inbound::Kind::kMessage:
       HandleMessage(inbound.from, inbound.message);
       break;
+    case Inbound::Kind::kMalformed:
+      HandleMalformed(inbound.from, inbound.message.envelope.submit(), inbound.why);
+      break;
     case Inbound::Kind::kPeerDown:
       HandlePeerDown(inbound.from, inbound.why);
       break;
@@ -170,6 +189,12 @@ void VocoderService::HandleSubmit(uint64_t from, const transport::Message& messa
   }
   if (start->position > 0) metrics_.rebuilt_at_submit.Increment();
   outlet_.Accept(stream, owner, start->turn, message.envelope.traceparent());
+}
+
+void VocoderService::HandleMalformed(uint64_t from, const v1::Submit& submit,
+                                     absl::string_view why) {
+  outlet_.Refuse(KeyOf(submit.stream()), {.front = from, .attempt = submit.attempt()},
+                 absl::InvalidArgumentError(why));
 }
 
 void VocoderService::HandleFrame(const transport::Message& message) {

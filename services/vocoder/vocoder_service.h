@@ -61,14 +61,15 @@ class VocoderService {
 
  private:
   struct Inbound {
-    enum class Kind { kMessage, kPeerDown, kDrain } kind = Kind::kMessage;
+    enum class Kind { kMessage, kMalformed, kPeerDown, kDrain } kind = Kind::kMessage;
     uint64_t from = 0;
-    transport::Message message = {};
+    transport::Message message = {};  // kMalformed: a Submit without what it asks for
     std::string why = "";
   };
   VocoderService(Options options, FrameDecoder* decoder, service::Metrics* metrics);
 
   // On the I/O thread.
+  void OnMalformed(uint64_t from, const pipeline::v1::Envelope& envelope, const absl::Status& why);
   void Push(Inbound inbound);
   pipeline::v1::Heartbeat Heartbeat() const;
 
@@ -79,6 +80,7 @@ class VocoderService {
   void Handle(const Inbound& inbound);
   void HandleMessage(uint64_t from, const transport::Message& message);
   void HandleSubmit(uint64_t from, const transport::Message& message);
+  void HandleMalformed(uint64_t from, const pipeline::v1::Submit& submit, absl::string_view why);
   void HandleFrame(const transport::Message& message);
   void HandleCredit(uint64_t from, const pipeline::v1::AudioCredit& credit);
   void HandleResume(uint64_t from, const pipeline::v1::Resume& resume);

@@ -32,6 +32,7 @@ class VocoderServiceTest : public ::testing::Test {
     VocoderService::Options options;
     options.channel.bind = "tcp://127.0.0.1:*";
     options.channel.silence = absl::Seconds(20);
+    options.channel.self.mutable_limits()->set_num_codebooks(SummingDecoder::kCodebooks);
     auto service = VocoderService::Start(std::move(options), decoder, metrics);
     EXPECT_TRUE(service.ok()) << service.status();
     return *std::move(service);

@@ -62,6 +62,22 @@ TEST_F(VocoderFailoverTest, AReplayOfTooFewFramesIsRefusedAndTakesNoSlot) {
   OpenAndWait(3);
 }
 
+TEST_F(VocoderFailoverTest, AReplayOfAnotherCodecsCodesIsRefused) {
+  transport::Message message;
+  v1::Submit& submit = *message.envelope.mutable_submit();
+  SetStream(1, submit.mutable_stream());
+  submit.set_priority(v1::PLAYBACK);
+  v1::Replay& replay = *submit.mutable_decode()->mutable_replay();
+  replay.set_frame(1);
+  replay.set_position(1);
+  replay.set_first_sample(SummingDecoder::kFrameLength);
+  transport::AttachInt32(message, replay.mutable_codes(), {1, 2, 3}, {1, 3});
+  Send(front_, std::move(message));
+  const v1::Event::Failed failed = AwaitFailure(1);
+  EXPECT_EQ(failed.code(), static_cast<int>(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(failed.message(), HasSubstr("submit.decode.replay.codes"));
+}
+
 TEST_F(VocoderFailoverTest, AResumedStreamGoesBackToTheCut) {
   const std::vector<FrameCodes> frames = Speech(12);
   std::vector<FrameCodes> others(frames.begin(), frames.begin() + 8);

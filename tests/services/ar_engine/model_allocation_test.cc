@@ -4,11 +4,15 @@
 #include <malloc.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
+#include "services/ar_engine/engine.h"
+#include "services/ar_engine/model_executor.h"
 #include "services/ar_engine/model_runner.h"
 #include "tests/services/ar_engine/generation.h"
 #include "tests/services/ar_engine/random_checkpoint.h"
@@ -100,6 +104,50 @@ TEST_F(ModelAllocationTest, AStepAllocatesItsResultAndTheRowsItDrawsFrom) {
     const int64_t frame = 1 + config_.num_codebooks;
     EXPECT_LE(allocations - before, 1 + static_cast<int64_t>(kBatch) * frame) << positions;
   }
+}
+
+// Takes everything and keeps nothing.
+class ForgetfulSink final : public EngineSink {
+ public:
+  void OnStarted(const Sequence&) override {}
+  absl::Status OnFrame(const Sequence&, uint32_t, absl::Span<const int32_t>) override {
+    return absl::OkStatus();
+  }
+  void OnFinished(const Sequence&, FinishReason) override {}
+  void OnFailed(const Sequence&, const absl::Status& why) override { ADD_FAILURE() << why; }
+};
+
+TEST_F(ModelAllocationTest, ThousandsOfTurnsThroughTheEngineLeaveNothingBehind) {
+  const int32_t semantic_start = static_cast<int32_t>(config_.semantic_start);
+  ModelExecutor executor(model_.get(), {.semantic_start = semantic_start, .max_in_flight = 2});
+  ForgetfulSink sink;
+  Engine::TimePoint now;
+  Engine engine({.scheduler = {.max_running = 8},
+                 .semantic_start = semantic_start,
+                 .clock = [&] { return now += std::chrono::milliseconds(1); }},
+                &executor, &sink);
+  uint64_t stream = 0;
+  const auto serve = [&](int turns) {
+    for (int i = 0; i < turns; ++i) {
+      Request request;
+      request.stream.low = ++stream;
+      request.token_ids.assign(20 + stream % 60, static_cast<int32_t>(stream % 50));
+      request.codes.assign(request.token_ids.size() * static_cast<size_t>(config_.num_codebooks),
+                           0);
+      request.prompt_length = static_cast<int32_t>(request.token_ids.size());
+      request.max_frames = 10;
+      request.sampling.seed = stream;
+      ASSERT_TRUE(engine.Submit(std::move(request)).ok());
+      while (engine.waiting() > 4) engine.Step();
+    }
+    while (!engine.idle()) engine.Step();
+  };
+  serve(1000);
+  const size_t before = BytesInUse();
+  serve(3000);
+  // A few bytes a step, of about ten thousand, would be more.
+  EXPECT_LT(BytesInUse(), before + 16384);
+  EXPECT_GT(engine.blocks().used(), 100);  // the prefix cache is full
 }
 
 TEST_F(ModelAllocationTest, ThousandsOfStepsLeaveNothingBehind) {

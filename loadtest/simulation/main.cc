@@ -33,8 +33,8 @@ int main(int argc, char** argv) {
                                             simulation::FixedChunks()};
   std::vector<std::string> ways;
   for (const simulation::Way& way : all) ways.push_back(way.name);
-  std::vector<std::string> loads = {"16", "64", "128", "256", "448", "512", "528", "544", "576"};
-  int seeds = 3;
+  std::vector<std::string> loads = {"16", "64", "128", "256", "448", "480", "496", "512", "544"};
+  int seeds = 2;
   uint64_t first_seed = 1;
   std::string json;
 

@@ -31,9 +31,9 @@ struct Policy {
 struct RunOptions {
   Policy policy;
   WorkloadOptions workload;  // its `seconds` is set from the three below
-  double warm_up = 20;       // clients that come before are there, but not measured
-  double measured = 40;      // clients that come in this time are measured
-  double tail = 15;          // others still come so long, so that the load stays
+  double warm_up = 60;       // clients that come before are there, but not measured
+  double measured = 30;      // clients that come in this time are measured
+  double tail = 20;          // others still come so long, so that the load stays
   ModelSizes model;
   GpuSpeed gpu;
   SimulatedGpu::Options device;

@@ -33,13 +33,14 @@ Way Deadline() {
   policy.scheduler.policy = Scheduler::Policy::kDeadline;
   policy.scheduler.max_running = kMostRows;
   policy.scheduler.max_streams = kMostStreams;
+  policy.scheduler.max_waiting = kManyWaiting;
   policy.scheduler.prefill_tokens = 2048;
   return {.name = "deadline", .settings = {policy}};
 }
 
 Way FirstCome() {
   Way way{.name = "first_come", .settings = {}};
-  for (const int max_running : {128, 256}) {
+  for (const int max_running : {256, 384, 512}) {
     way.settings.push_back(FirstComePolicy(max_running, 512, 1));
   }
   for (const int prefill_tokens : {256, 512, 1024, 2048}) {

@@ -83,6 +83,41 @@ ComparisonOptions Small() {
   return options;
 }
 
+// Of each way the setting nearest to deadline scheduling's first audio; all figures are the same
+// wherever this runs.
+ComparisonOptions OneSettingEach() {
+  ComparisonOptions options;
+  options.run.warm_up = 45;
+  options.run.measured = 8;
+  options.run.tail = 10;
+  options.ways = {Deadline(), FirstCome(), FixedChunks()};
+  options.ways[1].settings = {FirstCome().settings.back()};
+  options.ways[2].settings = {FixedChunks().settings.front()};
+  options.seeds = {1};
+  return options;
+}
+
+TEST(Comparison, NobodyUnderrunsAtLowLoad) {
+  ComparisonOptions options = OneSettingEach();
+  options.loads = {64};
+  for (const Outcome& outcome : RunAll(options)) {
+    EXPECT_EQ(outcome.summary.underrun, 0);
+    EXPECT_LT(outcome.summary.first_audio_p95, outcome.way == 2 ? 0.060 : 0.040);
+    EXPECT_GT(outcome.summary.clients, 10);
+    EXPECT_EQ(outcome.summary.refused, 0);
+  }
+}
+
+TEST(Comparison, DeadlinesLeaveLessUnderrunWhereTheGpuIsFull) {
+  ComparisonOptions options = OneSettingEach();
+  options.loads = {560};  // before all that they bring has come
+  const std::vector<Outcome> outcomes = RunAll(options);
+  EXPECT_EQ(TallyOf(outcomes, 560, 1).less, 1);
+  EXPECT_EQ(TallyOf(outcomes, 560, 2).less, 1);
+  EXPECT_LT(outcomes[0].summary.underrun, 0.3 * outcomes[1].summary.underrun);
+  EXPECT_LT(outcomes[0].summary.first_audio_p95, 1.02 * outcomes[1].summary.first_audio_p95);
+}
+
 TEST(Comparison, DoesNotDependOnThreads) {
   ComparisonOptions options = Small();
   options.loads = {32};

@@ -62,13 +62,13 @@ double LeastSeconds(const Call& call) {
   return least;
 }
 
-// Least times of two calls, in turn for about two seconds.
+// Least times of two calls, in turn for about a second.
 template <typename First, typename Second>
 std::pair<double, double> LeastSeconds(const First& first, const Second& second) {
   std::pair<double, double> least = {std::numeric_limits<double>::infinity(),
                                      std::numeric_limits<double>::infinity()};
   const double begin = Now();
-  for (int i = 0; i < 3 || Now() - begin < 2.0; ++i) {
+  for (int i = 0; i < 3 || Now() - begin < 1.0; ++i) {
     least.first = std::min(least.first, LeastSeconds(first));
     least.second = std::min(least.second, LeastSeconds(second));
   }

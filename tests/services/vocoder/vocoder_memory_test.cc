@@ -1,6 +1,7 @@
 // Streams that come and go leave nothing in the service or its transport.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <memory>
@@ -54,7 +55,7 @@ class DeafFront {
     Await(up_, 1);
   }
 
-  // Opens, feeds and closes a stream. Some may be under way.
+  // Opens and feeds a stream, and closes an earlier one. Some may be under way.
   void Speak(uint64_t id) {
     transport::Message submit;
     SetStream(id, submit.envelope.mutable_submit()->mutable_stream());
@@ -76,7 +77,8 @@ class DeafFront {
     credit.envelope.mutable_audio_credit()->set_frames(100);
     Send(std::move(credit));
     transport::Message cancel;
-    SetStream(id, cancel.envelope.mutable_cancel()->mutable_stream());
+    const uint64_t closing = id - std::min<uint64_t>(id - 1, kUnderWay / 2);
+    SetStream(closing, cancel.envelope.mutable_cancel()->mutable_stream());
     Send(std::move(cancel));
     Await(answered_, ++opened_ - kUnderWay);
   }

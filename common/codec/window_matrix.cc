@@ -10,8 +10,8 @@
 namespace shoal::codec {
 namespace {
 
-// Multiply-adds below which another thread costs more than it brings: a sleeping one takes some tens
-// of microseconds to come, and this takes about sixty on one core.
+// Multiply-adds below which another thread costs more than it brings: a sleeping one takes some
+// tens of microseconds to come, and this takes about sixty on one core.
 constexpr int64_t kWorkPerThread = 1 << 23;
 
 template <typename T>

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Draws what engine_simulation --json has written: first audio and underrun against clients.
 
-    plot.py results.json docs/simulation.svg [CLIENTS]
+    plot.py results.json docs/simulation.svg CLIENTS
 
-The third panel shows the settings of every way at one load, CLIENTS; default: the lowest load at
-which a fixed cadence of 2 frames has underrun.
+The third panel shows all settings of every way at one load, CLIENTS.
 """
 
 import json
@@ -12,6 +11,7 @@ import sys
 from collections import defaultdict
 
 import matplotlib
+import matplotlib.ticker
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -19,12 +19,12 @@ import matplotlib.pyplot as plt  # noqa: E402
 NAMES = {"deadline": "deadline", "first_come": "first come", "fixed_chunks": "fixed chunks"}
 COLOURS = {"deadline": "#0b6e4f", "first_come": "#c1440e", "fixed_chunks": "#3a5a98"}
 MARKS = {"deadline": "*", "first_come": "o", "fixed_chunks": "s"}
-# One setting each in the first two panels: everybody runs, and chunks of 0.2 s and 1.2 s.
+# One setting each in the first two panels: nobody waits for others, and chunks of 0.2 s and 1.2 s.
 SHOWN = [
     ("deadline", None, "-", "deadline"),
-    ("first_come", "running=512/prefill=512/chunk=1", "-", "first come"),
-    ("fixed_chunks", "running=512/prefill=512/chunk=4", "-", "chunks of 4 frames"),
-    ("fixed_chunks", "running=512/prefill=512/chunk=25", "--", "chunks of 25 frames"),
+    ("first_come", "running=1024/prefill=2048/chunk=1", "-", "first come"),
+    ("fixed_chunks", "running=1024/prefill=2048/chunk=4", "-", "chunks of 4 frames"),
+    ("fixed_chunks", "running=1024/prefill=2048/chunk=25", "--", "chunks of 25 frames"),
 ]
 
 
@@ -61,6 +61,10 @@ def trade_off(axis, first_audio, underrun, load):
         axis.scatter(*zip(*sorted(points)), color=colour, marker=MARKS[way], label=NAMES[way],
                      s=110 if way == "deadline" else 30, zorder=3 if way == "deadline" else 2)
     axis.set_xscale("log")
+    axis.set_xticks([200, 500, 1000, 2000, 5000], labels=["200", "500", "1000", "2000", "5000"])
+    axis.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+    chunks = [loads[load] for key, loads in underrun.items() if key[0] == "fixed_chunks"]
+    axis.set_ylim(0, 2500 * max(chunks))  # what queues for a small cap lies above
     axis.set_xlabel("first audio, p95, ms")
     axis.set_ylabel("underrun, ms a client")
     axis.set_title(f"every setting at {load:g} clients")
@@ -72,11 +76,7 @@ def main():
     runs = results["runs"]
     first_audio, underrun = means(runs, "first_audio_p95"), means(runs, "underrun")
     share = means(runs, "underrun_share")
-    if len(sys.argv) > 3:
-        load = float(sys.argv[3])
-    else:
-        small = underrun["fixed_chunks", "running=512/prefill=512/chunk=2"]
-        load = next((at for at, value in small.items() if value > 0.01), max(small))
+    load = float(sys.argv[3])
 
     plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "shoal", "font.size": 9})
     figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")

@@ -37,7 +37,7 @@ int KvMemory::Extend(Sequence& sequence, int positions) {
   return 0;
 }
 
-void KvMemory::Remember(const Sequence& sequence) {
+void KvMemory::Insert(const Sequence& sequence, bool behind_others) {
   if (!use_cache_ || !sequence.kv_usable()) return;
   const Request& request = sequence.request();
   const size_t positions = sequence.kv_length();
@@ -46,7 +46,7 @@ void KvMemory::Remember(const Sequence& sequence) {
   const size_t num_codebooks = request.codes.size() / request.token_ids.size();
   cache_.Insert(absl::MakeConstSpan(request.token_ids).first(positions),
                 absl::MakeConstSpan(request.codes).first(positions * num_codebooks),
-                sequence.blocks().first(whole), request.pinned_length);
+                sequence.blocks().first(whole), request.pinned_length, behind_others);
 }
 
 void KvMemory::TakeBack(Sequence* sequence) {
@@ -84,7 +84,7 @@ int KvMemory::arriving() const {
 
 void KvMemory::Release(Sequence& sequence) {
   if (!sequence.has_blocks()) return;
-  Remember(sequence);
+  Insert(sequence, /*behind_others=*/true);
   sequence.DropBlocks();
   ++returns_;
 }

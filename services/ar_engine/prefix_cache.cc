@@ -66,19 +66,24 @@ std::vector<BlockRef> PrefixCache::Match(absl::Span<const int32_t> token_ids,
 }
 
 void PrefixCache::Insert(absl::Span<const int32_t> token_ids, absl::Span<const int32_t> codes,
-                         absl::Span<const BlockRef> blocks, int pinned) {
+                         absl::Span<const BlockRef> blocks, int pinned, bool behind_others) {
   const int count = static_cast<int>(std::min(token_ids.size() / kBlockPositions, blocks.size()));
   order_.BeginUse();
   int32_t parent = EvictionOrder::kRoot;
+  bool behind = false;
   for (int i = 0; i < count; ++i) {
     AssembleKey(token_ids, codes, i);
     int32_t block = Find(parent);
     if (block == kNone) {
+      if (behind && !behind_others) return;
       block = blocks[i].id();
       if (order_.knows(block)) return;
       Add(blocks[i], parent);
+    } else if (caller == Caller::kGoesOn && block != blocks[i].id()) {
+      return;
     } else {
       order_.Use(block);
+      behind = behind || block != blocks[i].id();
     }
     if (pinned / kBlockPositions > i) order_.Pin(block);
     parent = block;

@@ -55,17 +55,28 @@ class PrefixCache {
   std::vector<BlockRef> Match(absl::Span<const int32_t> token_ids, absl::Span<const int32_t> codes,
                               int limit);
 
+  // What the caller of Insert() does with its blocks afterwards.
+  enum class Caller {
+    kLeaves,  // gives them up
+    // Keeps them. Where a block that is not its own stands before its own, what follows does not
+    // become known yet: it would keep those before it from being evicted, though only the cache has
+    // a share of them.
+    kGoesOn,
+  };
+
   // Makes known the positions that fill whole blocks of `blocks`, and marks their blocks used now:
   // - where these positions are known already, the known block stays, and the caller's own block of
   //   them, if it is another one, stays the caller's alone;
   // - where they differ from everything known, even by one codebook of a block's last position,
   //   the caller's blocks from there on become known, as a branch;
   // - less than what is known makes nothing known and takes nothing away.
-  // The whole blocks of the first `pinned` positions are evicted last from now on.
+  // The whole blocks of the first `pinned` positions are evicted last from now on. With
+  // behind_others false, none of `blocks` becomes known behind a known one that is not the
+  // caller's: while the caller keeps it, that one could not be evicted, though nobody uses it.
   // REQUIRES: blocks[i] holds the KV of positions i * 16 to i * 16 + 15, all of them computed. (A
   // block that is known already behind other positions ends what becomes known.)
   void Insert(absl::Span<const int32_t> token_ids, absl::Span<const int32_t> codes,
-              absl::Span<const BlockRef> blocks, int pinned = 0);
+              absl::Span<const BlockRef> blocks, int pinned = 0, bool behind_others = true);
 
   // Frees up to `count` blocks: of those that nobody else has a share of and that nothing known
   // continues, first those that are not pinned, least recently used first. Returns how many.

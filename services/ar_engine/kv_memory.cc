@@ -37,7 +37,7 @@ int KvMemory::Extend(Sequence& sequence, int positions) {
   return 0;
 }
 
-void KvMemory::Insert(const Sequence& sequence, bool behind_others) {
+void KvMemory::Insert(const Sequence& sequence, PrefixCache::Caller caller) {
   if (!use_cache_ || !sequence.kv_usable()) return;
   const Request& request = sequence.request();
   const size_t positions = sequence.kv_length();
@@ -46,7 +46,7 @@ void KvMemory::Insert(const Sequence& sequence, bool behind_others) {
   const size_t num_codebooks = request.codes.size() / request.token_ids.size();
   cache_.Insert(absl::MakeConstSpan(request.token_ids).first(positions),
                 absl::MakeConstSpan(request.codes).first(positions * num_codebooks),
-                sequence.blocks().first(whole), request.pinned_length, behind_others);
+                sequence.blocks().first(whole), request.pinned_length, caller);
 }
 
 void KvMemory::TakeBack(Sequence* sequence) {
@@ -84,7 +84,7 @@ int KvMemory::arriving() const {
 
 void KvMemory::Release(Sequence& sequence) {
   if (!sequence.has_blocks()) return;
-  Insert(sequence, /*behind_others=*/true);
+  Insert(sequence, PrefixCache::Caller::kLeaves);
   sequence.DropBlocks();
   ++returns_;
 }

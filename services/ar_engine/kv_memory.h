@@ -30,7 +30,7 @@ class KvMemory {
   // Gives it blocks for `positions` more than are launched; otherwise as above.
   int Extend(Sequence& sequence, int positions);
   // Makes the whole blocks that it has written known to others while it goes on.
-  void Remember(const Sequence& sequence) { Insert(sequence, /*behind_others=*/false); }
+  void Remember(const Sequence& sequence) { Insert(sequence, PrefixCache::Caller::kGoesOn); }
 
   // Takes the sequence's blocks away: it has to start again. It must not be launched until it has
   // none. It lives until Settle() says so, or is passed to Retire().
@@ -51,9 +51,8 @@ class KvMemory {
   // So many free blocks after evicting what must be; none when there are too few.
   std::optional<std::vector<BlockRef>> Allocate(int count);
   int available() const;
-  void Remember(const Sequence& sequence, PrefixCache::Caller caller);
+  void Insert(const Sequence& sequence, PrefixCache::Caller caller);
   void Release(Sequence& sequence);
-  void Insert(const Sequence& sequence, bool behind_others);
 
   BlockPool blocks_;  // outlives all that hold blocks
   PrefixCache cache_;

@@ -66,16 +66,14 @@ std::vector<BlockRef> PrefixCache::Match(absl::Span<const int32_t> token_ids,
 }
 
 void PrefixCache::Insert(absl::Span<const int32_t> token_ids, absl::Span<const int32_t> codes,
-                         absl::Span<const BlockRef> blocks, int pinned, bool behind_others) {
+                         absl::Span<const BlockRef> blocks, int pinned, Caller caller) {
   const int count = static_cast<int>(std::min(token_ids.size() / kBlockPositions, blocks.size()));
   order_.BeginUse();
   int32_t parent = EvictionOrder::kRoot;
-  bool behind = false;
   for (int i = 0; i < count; ++i) {
     AssembleKey(token_ids, codes, i);
     int32_t block = Find(parent);
     if (block == kNone) {
-      if (behind && !behind_others) return;
       block = blocks[i].id();
       if (order_.knows(block)) return;
       Add(blocks[i], parent);
@@ -83,7 +81,6 @@ void PrefixCache::Insert(absl::Span<const int32_t> token_ids, absl::Span<const i
       return;
     } else {
       order_.Use(block);
-      behind = behind || block != blocks[i].id();
     }
     if (pinned / kBlockPositions > i) order_.Pin(block);
     parent = block;

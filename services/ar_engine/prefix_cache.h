@@ -70,13 +70,11 @@ class PrefixCache {
   // - where they differ from everything known, even by one codebook of a block's last position,
   //   the caller's blocks from there on become known, as a branch;
   // - less than what is known makes nothing known and takes nothing away.
-  // The whole blocks of the first `pinned` positions are evicted last from now on. With
-  // behind_others false, none of `blocks` becomes known behind a known one that is not the
-  // caller's: while the caller keeps it, that one could not be evicted, though nobody uses it.
+  // The whole blocks of the first `pinned` positions are evicted last from now on.
   // REQUIRES: blocks[i] holds the KV of positions i * 16 to i * 16 + 15, all of them computed. (A
   // block that is known already behind other positions ends what becomes known.)
   void Insert(absl::Span<const int32_t> token_ids, absl::Span<const int32_t> codes,
-              absl::Span<const BlockRef> blocks, int pinned = 0, bool behind_others = true);
+              absl::Span<const BlockRef> blocks, int pinned = 0, Caller caller = Caller::kLeaves);
 
   // Frees up to `count` blocks: of those that nobody else has a share of and that nothing known
   // continues, first those that are not pinned, least recently used first. Returns how many.

@@ -63,6 +63,8 @@ TEST_F(VocoderFailoverTest, AReplayOfTooFewFramesIsRefusedAndTakesNoSlot) {
 }
 
 TEST_F(VocoderFailoverTest, AReplayOfAnotherCodecsCodesIsRefused) {
+  // The front may see the vocoder before the vocoder sees the front; an answer proves both.
+  OpenAndWait(2);
   transport::Message message;
   v1::Submit& submit = *message.envelope.mutable_submit();
   SetStream(1, submit.mutable_stream());

@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "tests/common/codec/random_codec.h"
 #include "tests/common/codec/reference_codec.h"
+#include "tests/common/codec/small_codec.h"
 
 namespace shoal::codec {
 namespace {
@@ -21,70 +22,17 @@ using checkpoint::Checkpoint;
 using checkpoint::CodecConfig;
 using model::ProductMode;
 using testing::Between;
+using testing::DecodeAtOnce;
+using testing::DecodeInSteps;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-// A random codec and decoders of it.
-struct Codec {
-  explicit Codec(uint32_t seed)
-      : random(seed),
-        config(testing::RandomCodecConfig(random)),
-        checkpoint(testing::RandomCodec(config, seed)) {}
-
-  std::unique_ptr<const DacDecoder> Decoder(at::ScalarType dtype, ProductMode mode) const {
-    auto decoder = DacDecoder::Load(checkpoint, {dtype, mode, nullptr});
-    if (!decoder.ok()) throw std::runtime_error(decoder.status().ToString());
-    return *std::move(decoder);
-  }
-
-  // (frames, num_codebooks), some of them outside their codebooks.
-  at::Tensor Codes(int64_t frames) {
-    at::Tensor codes = at::empty({frames, config.num_codebooks()}, at::kLong);
-    for (int64_t i = 0; i < codes.numel(); ++i) {
-      codes.mutable_data_ptr<int64_t>()[i] =
-          Between(random, 0, config.quantizer.semantic_codebook_size);
-    }
-    return codes;
-  }
-
-  std::mt19937 random;
-  CodecConfig config;
-  Checkpoint checkpoint;
-};
-
-// Decodes codes (frames, num_codebooks) on one slot in steps of the given sizes.
-at::Tensor Decode(const DacDecoder& decoder, at::Tensor& slab, int64_t slot,
-                  const at::Tensor& codes, const std::vector<int64_t>& steps) {
-  std::vector<at::Tensor> parts;
-  int64_t frame = 0;
-  for (const int64_t n : steps) {
-    auto samples = decoder.Step(slab, {slot}, codes.narrow(0, frame, n).unsqueeze(0));
-    if (!samples.ok()) throw std::runtime_error(samples.status().ToString());
-    parts.push_back((*samples)[0]);
-    frame += n;
-  }
-  return at::cat(parts);
-}
-
-at::Tensor DecodeAtOnce(const DacDecoder& decoder, const at::Tensor& codes) {
-  at::Tensor slab = decoder.NewSlab(1);
-  return Decode(decoder, slab, 0, codes, {codes.size(0)});
-}
-
-std::vector<int64_t> RandomSteps(std::mt19937& random, int64_t frames) {
-  std::vector<int64_t> steps;
-  for (int64_t left = frames; left > 0; left -= steps.back()) {
-    steps.push_back(Between(random, 1, std::min<int64_t>(left, 9)));
-  }
-  return steps;
-}
-
-double Largest(const at::Tensor& x) { return x.abs().max().item<double>(); }
+using testing::Largest;
+using testing::SmallCodec;
 
 TEST(DacDecoderTest, EqualsTheWholeSignalReferenceOnRandomCodecs) {
   for (uint32_t seed = 0; seed < 12; ++seed) {
-    Codec codec(seed);
-    const at::Tensor codes = codec.Codes(20);
+    SmallCodec codec(seed);
+    const at::Tensor codes = codec.Codes(20, at::kLong);
     const at::Tensor expected =
         testing::ReferenceCodec(codec.checkpoint.codec_weights(), codec.config).Decode(codes);
     EXPECT_GT(Largest(expected), 1e-2) << "the random codec is silent, seed " << seed;
@@ -100,9 +48,9 @@ TEST(DacDecoderTest, EqualsTheWholeSignalReferenceOnRandomCodecs) {
 
 // Every split of 6 frames: all 32 of them.
 TEST(DacDecoderTest, EverySplitOfAFewFramesEqualsOneShot) {
-  Codec codec(100);
+  SmallCodec codec(100);
   const auto decoder = codec.Decoder(at::kFloat, ProductMode::kDeterministic);
-  const at::Tensor codes = codec.Codes(6);
+  const at::Tensor codes = codec.Codes(6, at::kLong);
   const at::Tensor expected = DecodeAtOnce(*decoder, codes);
   for (int cuts = 0; cuts < 32; ++cuts) {
     std::vector<int64_t> steps = {1};
@@ -114,14 +62,14 @@ TEST(DacDecoderTest, EverySplitOfAFewFramesEqualsOneShot) {
       }
     }
     at::Tensor slab = decoder->NewSlab(1);
-    EXPECT_TRUE(Decode(*decoder, slab, 0, codes, steps).equal(expected)) << "cuts " << cuts;
+    EXPECT_TRUE(DecodeInSteps(*decoder, slab, 0, codes, steps).equal(expected)) << "cuts " << cuts;
   }
 }
 
 TEST(DacDecoderTest, RandomSplitsEqualOneShot) {
   for (uint32_t seed = 200; seed < 210; ++seed) {
-    Codec codec(seed);
-    const at::Tensor codes = codec.Codes(150);  // more than one pass
+    SmallCodec codec(seed);
+    const at::Tensor codes = codec.Codes(150, at::kLong);  // more than one pass
     const auto exact = codec.Decoder(at::kDouble, ProductMode::kFast);
     const auto production = codec.Decoder(at::kFloat, ProductMode::kFast);
     const auto deterministic = codec.Decoder(at::kFloat, ProductMode::kDeterministic);
@@ -129,13 +77,14 @@ TEST(DacDecoderTest, RandomSplitsEqualOneShot) {
     const at::Tensor production_whole = DecodeAtOnce(*production, codes);
     const at::Tensor deterministic_whole = DecodeAtOnce(*deterministic, codes);
     for (int i = 0; i < 3; ++i) {
-      const std::vector<int64_t> steps = RandomSteps(codec.random, codes.size(0));
+      const std::vector<int64_t> steps = codec.Steps(codes.size(0));
       at::Tensor slab = exact->NewSlab(1);
-      EXPECT_LT(Largest(Decode(*exact, slab, 0, codes, steps) - exact_whole), 1e-10);
+      EXPECT_LT(Largest(DecodeInSteps(*exact, slab, 0, codes, steps) - exact_whole), 1e-10);
       slab = production->NewSlab(1);
-      EXPECT_LT(Largest(Decode(*production, slab, 0, codes, steps) - production_whole), 5e-5);
+      EXPECT_LT(Largest(DecodeInSteps(*production, slab, 0, codes, steps) - production_whole),
+                5e-5);
       slab = deterministic->NewSlab(1);
-      EXPECT_TRUE(Decode(*deterministic, slab, 0, codes, steps).equal(deterministic_whole));
+      EXPECT_TRUE(DecodeInSteps(*deterministic, slab, 0, codes, steps).equal(deterministic_whole));
     }
   }
 }
@@ -152,7 +101,7 @@ TEST(DacDecoderTest, StreamsThatShareBatchesEqualEachAlone) {
     int64_t frame = 0;
   };
   for (uint32_t seed = 300; seed < 306; ++seed) {
-    Codec codec(seed);
+    SmallCodec codec(seed);
     const auto decoder = codec.Decoder(at::kFloat, ProductMode::kDeterministic);
     at::Tensor slab = decoder->NewSlab(kSlots);
     slab.fill_(NAN);  // whatever earlier streams left
@@ -164,7 +113,7 @@ TEST(DacDecoderTest, StreamsThatShareBatchesEqualEachAlone) {
       while (used[slot]) slot = (slot + 1) % kSlots;
       used[slot] = true;
       decoder->Reset(slab, slot);
-      const at::Tensor codes = codec.Codes(Between(codec.random, 1, kFrames));
+      const at::Tensor codes = codec.Codes(Between(codec.random, 1, kFrames), at::kLong);
       streams.push_back({slot, codes, DecodeAtOnce(*decoder, codes), {}, 0});
     };
     const auto move_stream = [&](Stream& stream) {
@@ -249,7 +198,7 @@ TEST(DacDecoderTest, NeitherThreadsNorPiecesChangeABit) {
 
 TEST(DacDecoderTest, FindingsOnSeveralThreadsAreThoseOfTheirStreams) {
   constexpr int64_t kStreams = 9;
-  Codec codec(350);
+  SmallCodec codec(350);
   const auto decoder = codec.Decoder(at::kFloat, ProductMode::kFast);
   const int threads = at::get_num_threads();
   at::set_num_threads(4);
@@ -273,23 +222,23 @@ TEST(DacDecoderTest, FindingsOnSeveralThreadsAreThoseOfTheirStreams) {
 }
 
 TEST(DacDecoderTest, SavedAndRestoredEqualsUndisturbed) {
-  Codec codec(400);
+  SmallCodec codec(400);
   const auto decoder = codec.Decoder(at::kFloat, ProductMode::kDeterministic);
-  const at::Tensor codes = codec.Codes(25);
+  const at::Tensor codes = codec.Codes(25, at::kLong);
   const at::Tensor expected = DecodeAtOnce(*decoder, codes);
   at::Tensor slab = decoder->NewSlab(2);
-  const at::Tensor head = Decode(*decoder, slab, 1, codes.narrow(0, 0, 11), {11});
+  const at::Tensor head = DecodeInSteps(*decoder, slab, 1, codes.narrow(0, 0, 11), {11});
   const at::Tensor saved = slab[1].clone();
-  Decode(*decoder, slab, 1, codec.Codes(8), {8});  // another continuation
+  DecodeInSteps(*decoder, slab, 1, codec.Codes(8, at::kLong), {8});  // another continuation
   slab[0].copy_(saved);
-  const at::Tensor tail = Decode(*decoder, slab, 0, codes.narrow(0, 11, 14), {3, 11});
+  const at::Tensor tail = DecodeInSteps(*decoder, slab, 0, codes.narrow(0, 11, 14), {3, 11});
   EXPECT_TRUE(at::cat({head, tail}).equal(expected));
 }
 
 TEST(DacDecoderTest, NonFiniteSamplesConcernTheirStreamAlone) {
-  Codec codec(500);
+  SmallCodec codec(500);
   const auto decoder = codec.Decoder(at::kFloat, ProductMode::kDeterministic);
-  const at::Tensor codes = codec.Codes(4);
+  const at::Tensor codes = codec.Codes(4, at::kLong);
   const at::Tensor expected = DecodeAtOnce(*decoder, codes);
   at::Tensor slab = decoder->NewSlab(3);
   // The last elements of a row are the last convolution's context: samples are made of them.
@@ -308,11 +257,11 @@ TEST(DacDecoderTest, NonFiniteSamplesConcernTheirStreamAlone) {
   EXPECT_THAT(std::string(samples.status().message()), HasSubstr("slots 1 "));
 
   decoder->Reset(slab, 1);
-  EXPECT_TRUE(Decode(*decoder, slab, 1, codes, {4}).equal(expected));
+  EXPECT_TRUE(DecodeInSteps(*decoder, slab, 1, codes, {4}).equal(expected));
 }
 
 TEST(DacDecoderTest, ClampedCodesAreCountedPerStream) {
-  Codec codec(600);
+  SmallCodec codec(600);
   const auto decoder = codec.Decoder(at::kFloat, ProductMode::kFast);
   at::Tensor codes = at::zeros({2, 3, codec.config.num_codebooks()}, at::kInt);
   codes[1][0][0] = -1;
@@ -325,7 +274,7 @@ TEST(DacDecoderTest, ClampedCodesAreCountedPerStream) {
 }
 
 TEST(DacDecoderTest, WrongArgumentsAreRefusedBeforeAnythingIsTouched) {
-  Codec codec(700);
+  SmallCodec codec(700);
   const auto decoder = codec.Decoder(at::kFloat, ProductMode::kFast);
   at::Tensor slab = decoder->NewSlab(2);
   const int64_t codebooks = codec.config.num_codebooks();
@@ -366,7 +315,7 @@ int64_t StateBytes(const CodecConfig& config, int64_t element_bytes) {
 
 TEST(DacDecoderTest, StateIsAsLargeAsDocumented) {
   for (uint32_t seed = 800; seed < 820; ++seed) {
-    const Codec codec(seed);
+    const SmallCodec codec(seed);
     for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
       const auto decoder = codec.Decoder(dtype, ProductMode::kFast);
       const int64_t element_bytes = static_cast<int64_t>(c10::elementSize(dtype));

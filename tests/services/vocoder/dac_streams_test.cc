@@ -14,7 +14,7 @@
 
 #include "services/vocoder/dac_frame_decoder.h"
 #include "services/vocoder/decode_loop.h"
-#include "tests/services/vocoder/random_streams.h"
+#include "tests/common/codec/small_codec.h"
 #include "tests/services/vocoder/resident_memory.h"
 
 namespace shoal::vocoder {

@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-#include "tests/services/vocoder/random_streams.h"
+#include "tests/common/codec/small_codec.h"
 
 namespace shoal::vocoder {
 namespace {

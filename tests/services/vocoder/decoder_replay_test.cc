@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/services/vocoder/random_streams.h"
+#include "tests/common/codec/small_codec.h"
 
 namespace shoal::vocoder {
 namespace {

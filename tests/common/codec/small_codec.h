@@ -1,7 +1,6 @@
-// Streams of a small codec of random sizes and weights, for tests of what decoding them in many
-// ways has in common.
-#ifndef SHOAL_TESTS_SERVICES_VOCODER_RANDOM_STREAMS_H_
-#define SHOAL_TESTS_SERVICES_VOCODER_RANDOM_STREAMS_H_
+// A small codec of random sizes and weights, and its streams decoded in many ways.
+#ifndef SHOAL_TESTS_COMMON_CODEC_SMALL_CODEC_H_
+#define SHOAL_TESTS_COMMON_CODEC_SMALL_CODEC_H_
 
 #include <ATen/ATen.h>
 
@@ -33,14 +32,14 @@ struct SmallCodec {
     return *std::move(decoder);
   }
 
-  // (frames, num_codebooks), some of them outside their codebooks.
-  at::Tensor Codes(int64_t frames) {
-    at::Tensor codes = at::empty({frames, config.num_codebooks()}, at::kInt);
+  // (frames, num_codebooks) int32 or int64, some of them outside their codebooks.
+  at::Tensor Codes(int64_t frames, at::ScalarType dtype = at::kInt) {
+    at::Tensor codes = at::empty({frames, config.num_codebooks()}, at::kLong);
     for (int64_t i = 0; i < codes.numel(); ++i) {
-      codes.mutable_data_ptr<int32_t>()[i] =
-          static_cast<int32_t>(Between(random, 0, config.quantizer.semantic_codebook_size));
+      codes.mutable_data_ptr<int64_t>()[i] =
+          Between(random, 0, config.quantizer.semantic_codebook_size);
     }
-    return codes;
+    return codes.to(dtype);
   }
 
   // Sizes of the steps in which `frames` frames are decoded.
@@ -80,4 +79,4 @@ inline double Largest(const at::Tensor& x) { return x.abs().max().item<double>()
 
 }  // namespace shoal::testing
 
-#endif  // SHOAL_TESTS_SERVICES_VOCODER_RANDOM_STREAMS_H_
+#endif  // SHOAL_TESTS_COMMON_CODEC_SMALL_CODEC_H_

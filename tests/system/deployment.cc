@@ -1,5 +1,6 @@
 #include "tests/system/deployment.h"
 
+#include <gtest/gtest.h>
 #include <signal.h>
 
 #include <boost/asio/connect.hpp>
@@ -7,6 +8,7 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <filesystem>
+#include <iostream>
 #include <sstream>
 
 namespace shoal::testing {
@@ -36,6 +38,7 @@ Deployment::Deployment(Options options)
 }
 
 Deployment::~Deployment() {
+  if (::testing::Test::HasFailure()) std::cerr << Logs();
   processes_.clear();
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
@@ -89,6 +92,14 @@ void Deployment::Kill(StageName stage) {
   process(stage).Signal(SIGKILL);
   process(stage).Wait();
   processes_.erase(stage);
+}
+
+std::string Deployment::Logs() const {
+  std::string logs;
+  for (const auto& [stage, process] : processes_) {
+    logs += "---- " + Name(stage) + "\n" + LastLines(process->Log(), 4000);
+  }
+  return logs;
 }
 
 std::string Deployment::front_address() const { return "127.0.0.1:" + std::to_string(grpc_port_); }

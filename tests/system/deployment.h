@@ -23,7 +23,7 @@ class Deployment {
 
   // Chooses addresses; starts nothing.
   explicit Deployment(Options options);
-  ~Deployment();
+  ~Deployment();  // prints the logs when the running test has failed
 
   // Starts one stage and returns at once.
   void Start(StageName stage);
@@ -36,6 +36,7 @@ class Deployment {
   Process& process(StageName stage) { return *processes_.at(stage); }
   std::string front_address() const;  // host:port of the gRPC service
   std::string folder() const { return folder_; }
+  std::string Logs() const;  // the end of every stage's
 
   // Body of a GET on the stage's admin port; empty when it does not answer. `status` gets the code.
   std::string Get(StageName stage, const std::string& path, int* status = nullptr) const;

@@ -3,7 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <iostream>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,21 +17,25 @@
 namespace shoal::testing {
 namespace {
 
-struct Variant {
-  std::string name;
-  std::vector<std::string> make_tiny;  // options; empty = the golden checkpoint
-};
+// Options of make-tiny; none = the golden checkpoint.
+using Variant = std::vector<std::string>;
 
-void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
-
+// All tests of a variant speak to one deployment, as clients do.
 class PipelineTest : public ::testing::TestWithParam<Variant> {
  protected:
+  static void TearDownTestSuite() { deployment_.reset(); }
+
   void SetUp() override {
-    checkpoint_ =
-        GetParam().make_tiny.empty() ? GoldenCheckpoint() : MadeCheckpoint(GetParam().make_tiny);
-    deployment_.emplace(Deployment::Options{.checkpoint = checkpoint_, .flags = {}});
-    deployment_->StartAll();
+    checkpoint_ = GetParam().empty() ? GoldenCheckpoint() : MadeCheckpoint(GetParam());
+    if (!deployment_) {
+      deployment_ =
+          std::make_unique<Deployment>(Deployment::Options{.checkpoint = checkpoint_, .flags = {}});
+      deployment_->StartAll();
+    }
     stub_ = Connect(deployment_->front_address());
+  }
+  void TearDown() override {
+    if (HasFailure()) std::cerr << deployment_->Logs();
   }
 
   void ExpectSameSpeech(const tts::v1::SynthesisConfig& config, const std::string& text) {
@@ -56,8 +61,8 @@ class PipelineTest : public ::testing::TestWithParam<Variant> {
     return config;
   }
 
+  static inline std::unique_ptr<Deployment> deployment_;
   std::string checkpoint_;
-  std::optional<Deployment> deployment_;
   std::unique_ptr<tts::v1::TextToSpeechService::Stub> stub_;
 };
 
@@ -98,16 +103,15 @@ TEST_P(PipelineTest, LaterTurnsSeeEarlierOnes) {
   ExpectSameSpeech(config, text);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Checkpoints, PipelineTest,
-    ::testing::Values(
-        Variant{"golden", {}},
-        Variant{"untied_one_shard", {"--seed=11", "--untied", "--shards=1", "--codebooks=4"}},
-        Variant{"project_in", {"--seed=12", "--project-in", "--rates=3,5", "--shards=1"}},
-        Variant{"fast_qk_norm",
-                {"--seed=13", "--fast-qk-norm", "--untied", "--project-in", "--codebooks=4",
-                 "--rates=3,5"}}),
-    [](const auto& info) { return info.param.name; });
+// A suite each, so that only one deployment runs at a time.
+#define SHOAL_PIPELINE_VARIANT(name, ...) \
+  INSTANTIATE_TEST_SUITE_P(name, PipelineTest, ::testing::Values(Variant{__VA_ARGS__}))
+SHOAL_PIPELINE_VARIANT(Golden);
+SHOAL_PIPELINE_VARIANT(UntiedOneShard, "--seed=11", "--untied", "--shards=1", "--codebooks=4");
+SHOAL_PIPELINE_VARIANT(ProjectIn, "--seed=12", "--project-in", "--rates=3,5", "--shards=1");
+SHOAL_PIPELINE_VARIANT(FastQkNorm, "--seed=13", "--fast-qk-norm", "--untied", "--project-in",
+                       "--codebooks=4", "--rates=3,5");
+#undef SHOAL_PIPELINE_VARIANT
 
 }  // namespace
 }  // namespace shoal::testing

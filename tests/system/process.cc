@@ -38,10 +38,6 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
   return pointers;
 }
 
-std::string LastLines(const std::string& text, size_t bytes) {
-  return text.size() <= bytes ? text : text.substr(text.size() - bytes);
-}
-
 }  // namespace
 
 Process::Process(Options options) : options_(std::move(options)) {
@@ -106,6 +102,10 @@ void Process::WaitUntil(const std::string& what, const std::function<bool()>& co
 }
 
 std::string Process::Log() const { return ReadFile(options_.log_file); }
+
+std::string LastLines(const std::string& text, size_t bytes) {
+  return text.size() <= bytes ? text : text.substr(text.size() - bytes);
+}
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

@@ -55,6 +55,7 @@ class Process {
 
 // The whole content of a file; empty when it cannot be read.
 std::string ReadFile(const std::string& path);
+std::string LastLines(const std::string& text, size_t bytes);  // what fits of its end
 
 // A TCP port on loopback that nobody listened on a moment ago.
 int FreePort();

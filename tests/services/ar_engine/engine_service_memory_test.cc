@@ -142,13 +142,15 @@ TEST_F(EngineServiceMemoryTest, WithoutACacheNothingIsRemembered) {
 }
 
 TEST_F(EngineServiceMemoryTest, TooFewBlocksForAllChangeNobodysCodes) {
-  // Each of the four fits alone, no two of them do.
-  Start({}, {.num_blocks = 8});
+  // Each of the four fits alone, no two of them do; at the gate each holds two of the blocks.
+  Start(GateAt(1), {.num_blocks = 8});
   std::vector<Request> requests;
   for (uint64_t stream = 1; stream <= 4; ++stream) {
     requests.push_back(RandomRequest(stream, 20 + static_cast<int>(stream), 90, sizes_));
     Submit(*front_, requests.back());
   }
+  for (const Request& request : requests) AwaitFrames(request.stream.low, 1);
+  OpenGate();
   for (const Request& request : requests) {
     EXPECT_EQ(AwaitLast(request.stream.low).frames,
               HashingModel::ExpectedTurn(request, sizes_).frames);

@@ -9,7 +9,6 @@
 // Times are the least of many, so that a busy machine counts little.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -23,12 +22,14 @@
 #include "common/codec/dac_decoder.h"
 #include "common/codec/dac_encoder.h"
 #include "tests/bench/codec_work.h"
+#include "tests/bench/figures.h"
 #include "tests/common/codec/random_codec.h"
 #include "tests/support/golden.h"
 
 namespace shoal {
 namespace {
 
+using bench::Must;
 using checkpoint::Checkpoint;
 
 struct StepSize {
@@ -36,19 +37,7 @@ struct StepSize {
   int64_t frames;
 };
 
-// With one thread its own processor time, so that a busy machine does not count; else the clock's.
-double Now() {
-  timespec time;
-  clock_gettime(at::get_num_threads() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-template <typename T>
-T Must(absl::StatusOr<T> value) {
-  if (value.ok()) return *std::move(value);
-  std::fprintf(stderr, "%s\n", value.status().ToString().c_str());
-  std::exit(1);
-}
+double Now() { return bench::ComputeSeconds(at::get_num_threads()); }
 
 // The least time of a few calls in a row: the first of them has the caches to itself again.
 template <typename Call>

@@ -1,9 +1,10 @@
 #include "tests/bench/codec_work.h"
 
 #include <immintrin.h>
-#include <time.h>
 
 #include <algorithm>
+
+#include "tests/bench/figures.h"
 
 namespace shoal::bench {
 namespace {
@@ -13,12 +14,6 @@ using checkpoint::CodecConfig;
 constexpr int64_t kOuterKernel = 7;
 constexpr int kChains = 16;  // more than latency times issue of any machine with two multipliers
 constexpr int64_t kPeakRounds = 1 << 16;
-
-double ThreadSeconds() {
-  timespec time;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
 
 [[gnu::target("avx512f")]] float FusedChains512() {
   __m512 sums[kChains];
@@ -115,10 +110,10 @@ double PeakMultiplyAdds() {
       static_cast<double>(kPeakRounds) * (wide ? kChains * 16 : (kChains - 4) * 8);
   double best = 0;
   for (int i = 0; i < 50; ++i) {
-    const double begin = ThreadSeconds();
+    const double begin = ComputeSeconds(1);
     volatile float sum = wide ? FusedChains512() : FusedChains256();
     static_cast<void>(sum);
-    best = std::max(best, products / (ThreadSeconds() - begin));
+    best = std::max(best, products / (ComputeSeconds(1) - begin));
   }
   return best;
 }

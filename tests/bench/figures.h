@@ -5,31 +5,43 @@
 #include <time.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace shoal::bench {
 
-inline double Milliseconds() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double, std::milli>(now).count();
+inline double SecondsOf(clockid_t clock) {
+  timespec time;
+  clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
+inline double Milliseconds() { return 1e3 * SecondsOf(CLOCK_MONOTONIC); }
+
 // Of all threads of this process: unlike the clock, hardly disturbed by what else the machine runs.
-inline double CpuMilliseconds() {
-  timespec time;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) * 1e-6;
+inline double CpuMilliseconds() { return 1e3 * SecondsOf(CLOCK_PROCESS_CPUTIME_ID); }
+
+// Of work that `threads` threads share: one thread's own time, which a busy machine does not
+// disturb; of more, the clock's.
+inline double ComputeSeconds(int threads) {
+  return SecondsOf(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC);
 }
 
 inline void Fail(const absl::Status& status) {
   std::fprintf(stderr, "%s\n", status.ToString().c_str());
   std::exit(1);
+}
+
+template <typename T>
+T Must(absl::StatusOr<T> value) {
+  if (!value.ok()) Fail(value.status());
+  return *std::move(value);
 }
 
 inline double Median(std::vector<double> values) {

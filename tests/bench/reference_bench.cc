@@ -10,7 +10,6 @@
 #include <ATen/Parallel.h>
 #include <sndfile.h>
 #include <sodium.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cmath>
@@ -26,6 +25,7 @@
 #include "services/preprocess/codec_reference_encoder.h"
 #include "services/preprocess/reference_cache.h"
 #include "spdlog/spdlog.h"
+#include "tests/bench/figures.h"
 #include "tests/common/audio/make_recording.h"
 #include "tests/common/codec/random_codec.h"
 #include "tests/support/temp_dir.h"
@@ -34,21 +34,10 @@
 namespace shoal {
 namespace {
 
+using bench::Must;
+using bench::SecondsOf;
 using preprocess::CodecReferenceEncoder;
 using preprocess::ReferenceCache;
-
-double SecondsOf(clockid_t clock) {
-  timespec time;
-  clock_gettime(clock, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-template <typename T>
-T Must(absl::StatusOr<T> value) {
-  if (value.ok()) return *std::move(value);
-  std::fprintf(stderr, "%s\n", value.status().ToString().c_str());
-  std::exit(1);
-}
 
 // Speech-like enough: every call gives another recording.
 std::vector<float> Samples(int rate, double seconds) {

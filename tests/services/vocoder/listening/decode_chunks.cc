@@ -19,22 +19,16 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "common/checkpoint/checkpoint.h"
 #include "services/vocoder/dac_frame_decoder.h"
 #include "services/vocoder/decode_loop.h"
+#include "tests/bench/figures.h"
 
 namespace shoal::vocoder {
 namespace {
 
+using bench::Must;
 using Clock = DecodeLoop::Clock;
-
-template <typename T>
-T Must(absl::StatusOr<T> value) {
-  if (value.ok()) return *std::move(value);
-  std::fprintf(stderr, "%s\n", value.status().ToString().c_str());
-  std::exit(1);
-}
 
 class Ears final : public DecodeSink {
  public:

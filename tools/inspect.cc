@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/checkpoint/checkpoint.h"
+#include "common/checkpoint/generation_config.h"
 
 namespace shoal::tools {
 namespace {
@@ -124,6 +125,7 @@ bool Add(const absl::StatusOr<Part>& part, const char* name, Describer describe,
 absl::StatusOr<std::string> InspectCheckpoint(const std::string& directory, bool tensors) {
   const auto model = checkpoint::LoadModelConfig(directory);
   const auto codec = checkpoint::LoadCodecConfig(directory);
+  const auto generation = checkpoint::LoadGenerationConfig(directory);
   const auto weights = TensorStore::Open(directory, "model");
   const auto codec_weights = TensorStore::Open(directory, "codec");
   const auto fingerprint = checkpoint::ReadFingerprintFile(directory);
@@ -136,6 +138,10 @@ absl::StatusOr<std::string> InspectCheckpoint(const std::string& directory, bool
   const auto describe = [](const auto& config) { return Describe(config); };
   if (!Add(model, "config.json", describe, &text)) return model.status();
   if (!Add(codec, "codec.json", describe, &text)) return codec.status();
+  if (!generation.ok()) return generation.status();
+  const std::string sampling = ToString(*generation);
+  absl::StrAppend(&text, "default sampling of its own: ", sampling.empty() ? "none" : sampling,
+                  "\n");
   const auto list = [&](const char* name) {
     return [=](const TensorStore& store) { return Describe(name, store, tensors); };
   };

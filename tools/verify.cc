@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/checkpoint/checkpoint.h"
 #include "common/checkpoint/expected_tensors.h"
+#include "common/checkpoint/generation_config.h"
 #include "common/checkpoint/tensor_values.h"
 #include "tools/tokenizer_check.h"
 
@@ -86,6 +87,7 @@ absl::StatusOr<Verified> VerifyCheckpoint(const std::string& directory) {
   result.transformer_tensors = static_cast<int64_t>(transformers.size());
   result.codec_tensors = static_cast<int64_t>(codec.size());
   absl::Status status = CheckTokenizer(directory, opened->model_config());
+  if (status.ok()) status = checkpoint::LoadGenerationConfig(directory).status();
   if (status.ok()) status = CheckTensors(opened->weights(), transformers, directory, &result);
   if (status.ok()) status = CheckTensors(opened->codec_weights(), codec, directory, &result);
   if (status.ok()) status = CheckFingerprint(*opened, &result);

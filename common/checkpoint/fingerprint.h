@@ -4,6 +4,11 @@
 // A part's tensors are hashed in the order of their names, each as name, dtype, shape and bytes, so
 // sharding changes nothing. Hashing reads every byte: fingerprint.json keeps the result beside the
 // sizes of the files it was made from, and is believed as long as those sizes are right.
+//
+// generation_config.json is not part of it. Fingerprints tell that tokens and codes mean the same to
+// every process; the defaults of sampling are read by the front alone and go to engines as numbers
+// in each request. Fronts of one engine may differ in them, and tuning them must not make running
+// stages refuse each other.
 #ifndef SHOAL_COMMON_CHECKPOINT_FINGERPRINT_H_
 #define SHOAL_COMMON_CHECKPOINT_FINGERPRINT_H_
 

@@ -4,12 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace shoal::checkpoint {
 namespace {
@@ -224,10 +226,36 @@ std::vector<int64_t> FieldReader::Ints(absl::string_view key, size_t most, int64
   return values;
 }
 
+std::optional<size_t> FieldReader::Choice(absl::string_view key,
+                                          absl::Span<const absl::string_view> choices) {
+  const Json* field = Find(key);
+  if (field == nullptr) return std::nullopt;
+  if (field->is_string()) {
+    const auto found =
+        std::find(choices.begin(), choices.end(), field->get_ref<const std::string&>());
+    if (found != choices.end()) return static_cast<size_t>(found - choices.begin());
+  }
+  Fail(key, absl::StrCat("one of \"", absl::StrJoin(choices, "\", \""), "\", not ",
+                         field->dump(-1, ' ', true).substr(0, 40)));
+  return std::nullopt;
+}
+
 FieldReader FieldReader::Object(absl::string_view key) {
   const Json* field = Find(key);
   if (field == nullptr) Fail(key, "a JSON object, but is missing");
   return FieldReader(field, path_, absl::StrCat(where_, where_.empty() ? "" : ".", key), status_);
+}
+
+void FieldReader::AllowOnly(absl::Span<const absl::string_view> known) {
+  if (!status_->ok() || object_ == nullptr || !object_->is_object()) return;
+  for (const auto& [key, value] : object_->items()) {
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    *status_ = absl::InvalidArgumentError(
+        absl::StrCat(path_, ": ", where_, where_.empty() ? "" : " has ", "the key ",
+                     Json(key).dump(-1, ' ', true).substr(0, 40),
+                     ", which is unknown; expected one of ", absl::StrJoin(known, ", ")));
+    return;
+  }
 }
 
 }  // namespace shoal::checkpoint

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "nlohmann/json.hpp"
 
 namespace shoal::checkpoint {
@@ -46,8 +47,12 @@ class FieldReader {
   bool Bool(absl::string_view key, bool missing);
   // 1 to `most` whole numbers, each in [low, high].
   std::vector<int64_t> Ints(absl::string_view key, size_t most, int64_t low, int64_t high);
+  // One of `choices`, by its place among them; none when the key is missing.
+  std::optional<size_t> Choice(absl::string_view key, absl::Span<const absl::string_view> choices);
   // A field that is itself an object.
   FieldReader Object(absl::string_view key);
+  // Records an error about the first key that is none of `known`.
+  void AllowOnly(absl::Span<const absl::string_view> known);
   // Records an error about a field unless there is one already.
   void Fail(absl::string_view key, absl::string_view expected);
 

@@ -56,6 +56,20 @@ TEST(InspectTest, SaysWhatIsMissing) {
   EXPECT_THAT(*text, HasSubstr("(outdated)"));
 }
 
+TEST(InspectTest, SaysTheSamplingThatACheckpointNames) {
+  const shoal::testing::TempDir folder;
+  ASSERT_TRUE(MakeTinyCheckpoint(folder.path(), {}).ok());
+  EXPECT_THAT(*InspectCheckpoint(folder.path(), false),
+              HasSubstr("default sampling of its own: none\n"));
+  folder.Write("generation_config.json",
+               R"({"temperature": 0.5, "do_sample": true, "shoal": {"ras": {"rule": "off"}}})");
+  EXPECT_THAT(*InspectCheckpoint(folder.path(), false),
+              HasSubstr("default sampling of its own: temperature 0.5, ras.rule off\n"));
+  folder.Write("generation_config.json", R"({"temperature": "hot"})");
+  EXPECT_THAT(std::string(InspectCheckpoint(folder.path(), false).status().message()),
+              HasSubstr("generation_config.json: temperature should be"));
+}
+
 TEST(InspectTest, RefusesWhatIsNoCheckpoint) {
   const shoal::testing::TempDir folder;
   EXPECT_THAT(std::string(InspectCheckpoint(folder.path(), false).status().message()),

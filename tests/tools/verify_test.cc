@@ -168,6 +168,13 @@ TEST_F(VerifyTest, ComparesTheTokenizerWithTheConfiguration) {
   EXPECT_THAT(Error(), HasSubstr("tokenizer.json"));
 }
 
+TEST_F(VerifyTest, ReadsTheDefaultsOfSampling) {
+  folder_.Write("generation_config.json", R"({"top_p": 0.9, "shoal": {"max_frames": 100}})");
+  EXPECT_EQ(Error(), "");
+  folder_.Write("generation_config.json", R"({"top_p": 0.9, "shoal": {"frames": 100}})");
+  EXPECT_THAT(Error(), HasSubstr("generation_config.json: shoal has the key \"frames\""));
+}
+
 TEST_F(VerifyTest, FindsAFingerprintOfOtherBytes) {
   std::string tokenizer = folder_.Read("tokenizer.json");
   tokenizer.back() = ' ';  // the same size, the same meaning, other bytes

@@ -84,7 +84,7 @@ def run_encoder(plan, state, until=None):
 
 
 def run_export(plan, state, until=None):
-    export.export(os.path.join(state, "export"), *trained_models(plan, state))
+    export.export(os.path.join(state, "export"), *trained_models(plan, state), plan["sampling"])
 
 
 def run_score(plan, state, until=None):

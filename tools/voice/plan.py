@@ -55,6 +55,11 @@ DEFAULT = dict(
     ar=dict(steps=10000, lr=1e-3, tokens=2400, first_longest=130, longer_per_step=0.3, longest=620, longest_sequence=1200,
             turns=[1, 1, 1, 2, 3], turns_from=2000, noise=0.08, references=0.1, speaker_tags=0.1, fast_share=0.5,
             align_weight=0.5, watch=(2, 0), bf16=True),
+    # generation_config.json: what requests to this voice leave open (common/checkpoint/generation_config.h).
+    # Training does not read it.
+    sampling=dict(temperature=0.8, top_p=0.8, top_k=30, repetition_penalty=1.1,
+                  shoal=dict(residual_sampling="sampled", filter_order="top_k_first",
+                             ras=dict(rule="authors", window=10, temperature=1.0, top_p=0.9))),
     # Sampling as the server's default. Groups of takes of short texts: a recogniser is the slow part.
     grpo=dict(steps=200, lr=1e-5, texts=2, takes=6, characters=(12, 60), length_weight=0.5, free_stretch=0.15, quality_weight=0.1,
               divergence_weight=0.02, sampling=dict(temperature=0.8, top_p=0.8, top_k=30), bf16=True),

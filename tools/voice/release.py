@@ -12,7 +12,8 @@ from evaluate import progress
 from state import KIT
 
 ROOT = os.path.dirname(os.path.dirname(KIT))
-FILES = ("config.json", "model.safetensors", "codec.json", "codec.safetensors", "tokenizer.json")
+FILES = ("config.json", "model.safetensors", "codec.json", "codec.safetensors", "tokenizer.json",
+         "generation_config.json")
 MOST_BYTES = 30_000_000
 
 CARD = """# Default voice

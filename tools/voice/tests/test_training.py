@@ -77,6 +77,18 @@ class TrainingTest(unittest.TestCase):
         self.assertEqual([a["id"] for a in tokens["added_tokens"] if a["content"] == "<|semantic:0|>"],
                          [model.config["semantic_start_token_id"]])
 
+    def test_export_names_its_sampling_in_the_servers_words(self):
+        with open(os.path.join(self.state, "export", "generation_config.json"), encoding="utf-8") as f:
+            sampling = json.load(f)
+        self.assertEqual(sampling, self.plan["sampling"])
+        self.assertLessEqual(set(sampling), {"temperature", "top_p", "top_k", "repetition_penalty", "shoal"})
+        own = sampling["shoal"]
+        self.assertLessEqual(set(own), {"max_frames", "residual_sampling", "filter_order", "ras"})
+        self.assertIn(own["residual_sampling"], ("sampled", "greedy"))
+        self.assertIn(own["filter_order"], ("top_k_first", "full_softmax"))
+        self.assertLessEqual(set(own["ras"]), {"rule", "window", "temperature", "top_p"})
+        self.assertIn(own["ras"]["rule"], ("off", "authors", "window"))
+
     def test_shards_are_made_again_alike(self):
         with tempfile.TemporaryDirectory() as other:
             self.run_stages(other, ["corpus"])

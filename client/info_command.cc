@@ -27,10 +27,12 @@ int Info(const std::string& server, const Console& console) {
                "max_text_bytes         %u\n"
                "max_references         %u\n"
                "max_reference_bytes    %u\n"
-               "max_reference_seconds  %g\n",
+               "max_reference_seconds  %g\n"
+               "sampling               %s\n",
                info.version().c_str(), info.model().c_str(), info.sample_rate_hz(),
                info.frame_rate_hz(), info.num_codebooks(), info.max_text_bytes(),
-               info.max_references(), info.max_reference_bytes(), info.max_reference_seconds());
+               info.max_references(), info.max_reference_bytes(), info.max_reference_seconds(),
+               info.sampling().ShortDebugString().c_str());
   return kOk;
 }
 

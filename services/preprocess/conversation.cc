@@ -7,25 +7,20 @@
 #include "services/preprocess/errors.h"
 
 namespace shoal::preprocess {
-namespace {
-
-// Where the client names no limit, a turn has one: some 95 s at S2 Pro's frame rate, while a turn
-// of the longest chunk_length lasts about a minute.
-constexpr int64_t kDefaultMaxFrames = 2048;
-
-}  // namespace
 
 Conversation::Conversation(const PromptBuilder* builder, int64_t max_seq_len,
-                           std::optional<uint32_t> max_frames, std::vector<Voice> voices)
+                           std::optional<uint32_t> max_frames, uint32_t default_max_frames,
+                           std::vector<Voice> voices)
     : builder_(builder),
       max_seq_len_(max_seq_len),
       max_frames_(max_frames),
+      default_max_frames_(default_max_frames),
       voices_(std::move(voices)) {}
 
 int64_t Conversation::wanted_frames() const {
   if (max_frames_) return *max_frames_;
   // A short context is shared between what was said and what is to come.
-  return std::min(kDefaultMaxFrames, max_seq_len_ / 4);
+  return std::min(default_max_frames_, max_seq_len_ / 4);
 }
 
 bool Conversation::Fits(const Prompt& prompt) const {
@@ -72,7 +67,7 @@ absl::StatusOr<Conversation::Plan> Conversation::Next(absl::string_view text) {
   if (room < (max_frames_ ? int64_t{*max_frames_} : 1)) return TooLong(*prompt);
   Plan plan;
   plan.max_frames =
-      static_cast<uint32_t>(max_frames_ ? *max_frames_ : std::min(kDefaultMaxFrames, room));
+      static_cast<uint32_t>(max_frames_ ? *max_frames_ : std::min(default_max_frames_, room));
   plan.prompt = *std::move(prompt);
   return plan;
 }

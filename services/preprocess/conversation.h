@@ -34,9 +34,11 @@ class Conversation {
   };
 
   // `builder` must outlive it. `max_seq_len` is in positions, prompt and generated together.
-  // `max_frames` is the client's wish for every turn.
+  // `max_frames` is the client's wish for every turn: there must be room for it. Without one a turn
+  // has `default_max_frames`, or as many as there is room for.
   Conversation(const PromptBuilder* builder, int64_t max_seq_len,
-               std::optional<uint32_t> max_frames, std::vector<Voice> voices);
+               std::optional<uint32_t> max_frames, uint32_t default_max_frames,
+               std::vector<Voice> voices);
 
   // The prompt after which the model speaks `text`. Where the history leaves too little room, the
   // oldest turns go until the prompt is at most half of the context: each time something goes, the
@@ -65,6 +67,7 @@ class Conversation {
   const PromptBuilder* builder_;
   int64_t max_seq_len_;
   std::optional<uint32_t> max_frames_;
+  int64_t default_max_frames_;
   std::vector<Voice> voices_;
   std::deque<Turn> history_;  // oldest first
 };

@@ -10,11 +10,11 @@ shoal_library(preprocess_references DIR services/preprocess
 shoal_library(preprocess_front DIR services/preprocess
   SOURCES audio_encoder.cc call_input.cc conversation.cc front_flags.cc front_loop.cc front_metrics.cc
           front_server.cc listener_clock.cc outbox.cc request_check.cc request_parser.cc
-          routed_stream.cc session.cc session_report.cc session_table.cc speech_length.cc
+          routed_stream.cc sampling_defaults.cc session.cc session_report.cc session_table.cc speech_length.cc
           speech_output.cc stage_errors.cc stage_messages.cc stage_peers.cc stream_router.cc
           streaming_call.cc text_queue.cc tts_service.cc turn_audio.cc voice_loader.cc
           whole_file_call.cc
-  DEPS preprocess_references preprocess_text audio service transport proto_tts proto_pipeline
+  DEPS preprocess_references preprocess_text audio checkpoint service transport proto_tts proto_pipeline
        proto_rpc gRPC::grpc++ gRPC::grpc++_reflection PkgConfig::Sodium absl::any_invocable)
 
 if(SHOAL_TORCH)

@@ -58,7 +58,8 @@ void AddSpeechLengthFlags(service::FlagSet& set, SpeechLengthLimits* limits) {
 void AddWorkFlags(service::FlagSet& set, FrontFlags* flags) {
   FrontOptions& front = flags->server.front;
   set.AddChoice("residual-sampling", &flags->residual_sampling, {"sampled", "greedy"},
-                "how residual codebooks are drawn where a request does not say");
+                "how residual codebooks are drawn where a request does not say; none: as the "
+                "checkpoint says");
   set.Add("reference-workers", &front.reference_workers, "recordings encoded at once");
   set.Add("max-waiting-references", &front.max_waiting_references,
           "recordings that may wait to be encoded");
@@ -132,7 +133,10 @@ absl::Status FinishFrontFlags(FrontFlags* flags) {
       return absl::InvalidArgumentError(absl::StrCat("--", flag, ": ", value, " is too large"));
     }
   }
-  front.residual_greedy = flags->residual_sampling == "greedy";
+  if (!flags->residual_sampling.empty()) {
+    front.residual_sampling =
+        flags->residual_sampling == "greedy" ? tts::v1::RESIDUAL_GREEDY : tts::v1::RESIDUAL_SAMPLED;
+  }
   flags->server.channel.bind = flags->inbox;
   flags->server.channel.dial = flags->engines;
   flags->server.channel.dial.insert(flags->server.channel.dial.end(), flags->vocoders.begin(),

@@ -15,7 +15,7 @@ struct FrontFlags {
   std::string checkpoint;
   std::string inbox = "tcp://127.0.0.1:9000";
   std::vector<std::string> engines, vocoders;
-  std::string residual_sampling = "sampled";
+  std::string residual_sampling;
   int threads = 1;
   service::ServiceOptions service;
   FrontServer::Options server;

@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/checkpoint/checkpoint.h"
+#include "common/checkpoint/generation_config.h"
+#include "services/preprocess/sampling_defaults.h"
 
 namespace shoal::preprocess {
 namespace {
@@ -44,6 +46,10 @@ absl::StatusOr<FrontModel> LoadFrontModel(const std::string& directory, int thre
   if (!checkpoint.ok()) return checkpoint.status();
   absl::StatusOr<ModelFacts> facts = FactsOf(*checkpoint);
   if (!facts.ok()) return facts.status();
+  const absl::StatusOr<checkpoint::GenerationConfig> generation =
+      checkpoint::LoadGenerationConfig(directory);
+  if (!generation.ok()) return generation.status();
+  facts->sampling = FillSampling(ToSampling(*generation), DocumentedSampling());
   absl::StatusOr<checkpoint::Fingerprint> fingerprint = checkpoint->fingerprint();
   if (!fingerprint.ok()) return fingerprint.status();
   absl::StatusOr<Tokenizer> tokenizer = Tokenizer::Load(directory + "/tokenizer.json");

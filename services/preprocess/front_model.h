@@ -1,4 +1,5 @@
-// What the front loads of a checkpoint: the tokenizer, the numbers, the codec's encoder.
+// What the front loads of a checkpoint: the tokenizer, the numbers, the sampling that
+// suits it, the codec's encoder.
 #ifndef SHOAL_SERVICES_PREPROCESS_FRONT_MODEL_H_
 #define SHOAL_SERVICES_PREPROCESS_FRONT_MODEL_H_
 

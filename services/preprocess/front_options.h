@@ -9,6 +9,7 @@
 
 #include "absl/time/time.h"
 #include "services/preprocess/speech_length.h"
+#include "shoal/tts/v1/tts.pb.h"
 
 namespace shoal::preprocess {
 
@@ -50,8 +51,9 @@ struct FrontOptions {
   RequestLimits request;
   SessionLimits session;
   RouterLimits router;
-  int max_streams = 256;                   // sessions at once
-  bool residual_greedy = false;            // where a request leaves residual_sampling unspecified
+  int max_streams = 256;  // sessions at once
+  // Where a request leaves it unspecified; unspecified here as well: as the checkpoint says.
+  tts::v1::ResidualSampling residual_sampling = tts::v1::RESIDUAL_SAMPLING_UNSPECIFIED;
   int64_t max_synthesize_bytes = 4 << 20;  // of a SynthesizeResponse: gRPC clients refuse more
 
   int reference_workers = 1;

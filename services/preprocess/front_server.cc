@@ -28,6 +28,15 @@ ReferenceCache::Options CacheOptions(const FrontOptions& options) {
   return cache;
 }
 
+// With the flags' word on sampling over the checkpoint's.
+ModelFacts FactsUnder(const FrontServer::Options& options) {
+  ModelFacts facts = options.model;
+  tts::v1::SamplingConfig flags;
+  flags.set_residual_sampling(options.front.residual_sampling);
+  facts.sampling = FillSampling(flags, facts.sampling);
+  return facts;
+}
+
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
 }
@@ -43,7 +52,7 @@ FrontServer::FrontServer(const Options& options, const PromptBuilder* builder,
       text_workers_(std::make_unique<WorkerPool>(options.front.text_workers,
                                                  static_cast<size_t>(options.front.max_streams))),
       context_{.options = options.front,
-               .model = options.model,
+               .model = FactsUnder(options),
                .builder = builder,
                .loop = &loop_,
                .router = &router_,
@@ -69,6 +78,8 @@ absl::StatusOr<std::unique_ptr<FrontServer>> FrontServer::Start(const Options& o
   if (absl::Status status = server->StartGrpc(options); !status.ok()) return status;
   if (absl::Status status = server->StartChannel(options.channel); !status.ok()) return status;
   transport::PublishChannelMetrics(*server->channel_, metrics);
+  spdlog::info("sampling, where a request leaves it open: {}",
+               server->context_.model.sampling.ShortDebugString());
   return server;
 }
 

@@ -90,7 +90,6 @@ void CheckRas(const RepetitionAwareSampling& ras, pipeline::v1::Ras* out, Violat
     case RepetitionAwareSampling::OFF:
       out->set_rule(pipeline::v1::Ras::OFF);
       break;
-    case RepetitionAwareSampling::RULE_UNSPECIFIED:
     case RepetitionAwareSampling::AUTHORS:
       out->set_rule(pipeline::v1::Ras::AUTHORS);
       break;
@@ -102,29 +101,21 @@ void CheckRas(const RepetitionAwareSampling& ras, pipeline::v1::Ras* out, Violat
                       absl::StrCat("unknown rule ", static_cast<int>(ras.rule()),
                                    "; expected OFF (1), AUTHORS (2) or WINDOW (3)"));
   }
-  // The numbers that were published with each rule.
-  const bool window_rule = out->rule() == pipeline::v1::Ras::WINDOW;
-  out->set_window(ras.has_window() ? ras.window() : (window_rule ? 4 : 10));
-  if (out->window() < 1 || out->window() > kMaxRasWindow) {
+  out->set_window(ras.window());
+  if (ras.window() < 1 || ras.window() > kMaxRasWindow) {
     violations->Add(absl::StrCat(kField, "window"), absl::StrCat(ras.window(),
                                                                  " is out of range; "
                                                                  "expected 1 to ",
                                                                  kMaxRasWindow));
   }
-  out->set_temperature(violations->InRange(
-      absl::StrCat(kField, "temperature"),
-      ras.has_temperature() ? ras.temperature() : (window_rule ? 1.5f : 1.0f), 0, 10, true));
-  out->set_top_p(violations->InRange(absl::StrCat(kField, "top_p"),
-                                     ras.has_top_p() ? ras.top_p() : (window_rule ? 0.95f : 0.9f),
-                                     0, 1, true));
+  out->set_temperature(
+      violations->InRange(absl::StrCat(kField, "temperature"), ras.temperature(), 0, 10, true));
+  out->set_top_p(violations->InRange(absl::StrCat(kField, "top_p"), ras.top_p(), 0, 1, true));
 }
 
-void CheckChoices(const tts::v1::SamplingConfig& sampling, const RequestContext& context,
-                  pipeline::v1::Sampling* out, Violations* violations) {
+void CheckChoices(const tts::v1::SamplingConfig& sampling, pipeline::v1::Sampling* out,
+                  Violations* violations) {
   switch (sampling.residual_sampling()) {
-    case tts::v1::RESIDUAL_SAMPLING_UNSPECIFIED:
-      out->set_residual_greedy(context.residual_greedy);
-      break;
     case tts::v1::RESIDUAL_GREEDY:
     case tts::v1::RESIDUAL_SAMPLED:
       out->set_residual_greedy(sampling.residual_sampling() == tts::v1::RESIDUAL_GREEDY);
@@ -135,7 +126,6 @@ void CheckChoices(const tts::v1::SamplingConfig& sampling, const RequestContext&
                                    "; expected RESIDUAL_GREEDY (1) or RESIDUAL_SAMPLED (2)"));
   }
   switch (sampling.filter_order()) {
-    case tts::v1::FILTER_ORDER_UNSPECIFIED:
     case tts::v1::FILTER_TOP_K_FIRST:
       out->set_filter_order(pipeline::v1::TOP_K_FIRST);
       break;
@@ -149,28 +139,27 @@ void CheckChoices(const tts::v1::SamplingConfig& sampling, const RequestContext&
   }
 }
 
-void CheckSampling(const tts::v1::SamplingConfig& sampling, const RequestContext& context,
+// The defaults are in range, so that what is found wrong was asked for.
+void CheckSampling(const tts::v1::SamplingConfig& asked, const RequestContext& context,
                    SessionConfig* out, Violations* violations) {
+  const tts::v1::SamplingConfig sampling = FillSampling(asked, context.sampling);
   pipeline::v1::Sampling& resolved = out->sampling;
   resolved.set_temperature(
-      violations->InRange("config.sampling.temperature",
-                          sampling.has_temperature() ? sampling.temperature() : 0.8f, 0, 10));
-  resolved.set_top_p(violations->InRange(
-      "config.sampling.top_p", sampling.has_top_p() ? sampling.top_p() : 0.8f, 0, 1, true));
+      violations->InRange("config.sampling.temperature", sampling.temperature(), 0, 10));
+  resolved.set_top_p(violations->InRange("config.sampling.top_p", sampling.top_p(), 0, 1, true));
   constexpr uint32_t kMaxTopK = std::numeric_limits<int32_t>::max();
-  resolved.set_top_k(sampling.has_top_k() ? std::min(sampling.top_k(), kMaxTopK) : 30);
-  resolved.set_repetition_penalty(violations->InRange(
-      "config.sampling.repetition_penalty",
-      sampling.has_repetition_penalty() ? sampling.repetition_penalty() : 1.1f, 0.1f, 10));
+  resolved.set_top_k(std::min(sampling.top_k(), kMaxTopK));
+  resolved.set_repetition_penalty(violations->InRange("config.sampling.repetition_penalty",
+                                                      sampling.repetition_penalty(), 0.1f, 10));
   resolved.set_penalty_window(kPenaltyWindow);
   CheckRas(sampling.ras(), resolved.mutable_ras(), violations);
-  CheckChoices(sampling, context, &resolved, violations);
-  if (sampling.has_seed()) out->seed = sampling.seed();
-  if (sampling.has_max_frames()) {
-    out->max_frames = sampling.max_frames();
-    if (sampling.max_frames() < 1 || sampling.max_frames() >= context.max_seq_len) {
+  CheckChoices(sampling, &resolved, violations);
+  if (asked.has_seed()) out->seed = asked.seed();
+  if (asked.has_max_frames()) {
+    out->max_frames = asked.max_frames();
+    if (asked.max_frames() < 1 || asked.max_frames() >= context.max_seq_len) {
       violations->Add("config.sampling.max_frames",
-                      absl::StrCat(sampling.max_frames(), " is out of range; expected 1 to ",
+                      absl::StrCat(asked.max_frames(), " is out of range; expected 1 to ",
                                    context.max_seq_len - 1, ", what the model's context holds"));
     }
   }

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/preprocess/front_options.h"
+#include "services/preprocess/sampling_defaults.h"
 #include "shoal/pipeline/v1/pipeline.pb.h"
 #include "shoal/tts/v1/tts.pb.h"
 
@@ -20,7 +21,7 @@ struct RequestContext {
   RequestLimits limits;
   uint32_t codec_sample_rate = 0;
   int64_t max_seq_len = 0;
-  bool residual_greedy = false;
+  tts::v1::SamplingConfig sampling = DocumentedSampling();  // where a request leaves it open
 };
 
 struct UploadedReference {
@@ -35,7 +36,7 @@ struct SessionConfig {
   uint32_t sample_rate_hz = 0;      // of the output
   pipeline::v1::Sampling sampling;  // all set but max_frames and, unless given, seed
   std::optional<uint64_t> seed;
-  std::optional<uint32_t> max_frames;
+  std::optional<uint32_t> max_frames;  // asked for
   int64_t chunk_length = 0;
   std::string request_id;  // may be empty
 };

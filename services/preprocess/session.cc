@@ -102,7 +102,7 @@ absl::Status Session::Configure(tts::v1::SynthesisConfig config) {
   const RequestContext request = {.limits = context_->options.request,
                                   .codec_sample_rate = context_->model.sample_rate_hz,
                                   .max_seq_len = context_->model.max_seq_len,
-                                  .residual_greedy = context_->options.residual_greedy};
+                                  .sampling = context_->model.sampling};
   absl::StatusOr<SessionConfig> checked = CheckConfig(std::move(config), request);
   if (!checked.ok()) return checked.status();
   if (absl::Status status = context_->router->CheckAdmission(); !status.ok()) return status;
@@ -145,8 +145,9 @@ void Session::Begin(std::vector<Voice> voices) {
       output_->Warn(code, absl::StrCat("config.references[", i, "].audio: ", WarningText(code)));
     }
   }
-  conversation_ = std::make_unique<Conversation>(context_->builder, context_->model.max_seq_len,
-                                                 config_->max_frames, std::move(voices));
+  conversation_ = std::make_unique<Conversation>(
+      context_->builder, context_->model.max_seq_len, config_->max_frames,
+      context_->model.sampling.max_frames(), std::move(voices));
 }
 
 void Session::Pump() {

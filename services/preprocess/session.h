@@ -28,6 +28,7 @@
 #include "services/preprocess/prompt.h"
 #include "services/preprocess/reference_cache.h"
 #include "services/preprocess/request_check.h"
+#include "services/preprocess/sampling_defaults.h"
 #include "services/preprocess/session_report.h"
 #include "services/preprocess/speech_output.h"
 #include "services/preprocess/stream_router.h"
@@ -43,6 +44,9 @@ struct ModelFacts {
   uint32_t frame_length = 0;
   uint32_t num_codebooks = 0;
   int64_t max_seq_len = 0;
+  // Where a request leaves it open: every field but the seed. max_frames may be more than there is
+  // room for.
+  tts::v1::SamplingConfig sampling = DocumentedSampling();
 
   double frame_seconds() const { return static_cast<double>(frame_length) / sample_rate_hz; }
 };

@@ -41,6 +41,7 @@ grpc::ServerUnaryReactor* TtsService::GetServerInfo(
   response->set_max_reference_bytes(static_cast<uint32_t>(limits.max_reference_bytes));
   response->set_max_reference_seconds(limits.max_reference_seconds);
   response->set_max_references(static_cast<uint32_t>(limits.max_references));
+  *response->mutable_sampling() = model.sampling;
   grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

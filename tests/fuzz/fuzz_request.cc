@@ -23,8 +23,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (shoal::preprocess::ReasonOf(parsed).empty()) std::abort();
     return 0;
   }
-  const shoal::preprocess::RequestContext context = {
-      .limits = {}, .codec_sample_rate = 44100, .max_seq_len = 4096, .residual_greedy = false};
+  shoal::preprocess::RequestContext context;
+  context.codec_sample_rate = 44100;
+  context.max_seq_len = 4096;
   const absl::StatusOr<shoal::preprocess::SessionConfig> config =
       shoal::preprocess::CheckConfig(request.config(), context);
   if (!config.ok()) {

@@ -1,8 +1,10 @@
 #include "tests/system/expected_speech.h"
 
 #include <cstring>
+#include <map>
 #include <stdexcept>
 
+#include "common/checkpoint/generation_config.h"
 #include "services/preprocess/prompt.h"
 #include "services/preprocess/text_splitter.h"
 #include "services/preprocess/tokenizer.h"
@@ -13,33 +15,67 @@
 namespace shoal::testing {
 namespace {
 
+using checkpoint::GenerationConfig;
 using reference::ValueOrThrow;
 using Codes = std::vector<std::vector<int64_t>>;  // [frame][codebook]
 using tts::v1::RepetitionAwareSampling;
 
-// The documented defaults of tts.proto, where the config leaves something open.
-engine::SamplingParams Resolve(const tts::v1::SamplingConfig& config) {
+engine::RasParams DocumentedRas(engine::RasParams::Rule rule) {
+  using Rule = engine::RasParams::Rule;
+  if (rule == Rule::kWindow) return {Rule::kWindow, 4, 1.5f, 0.95f};
+  return {rule, 10, 1.0f, 0.9f};
+}
+
+engine::RasParams ResolveRas(const RepetitionAwareSampling& config,
+                             const GenerationConfig::RepetitionAwareSampling& own) {
+  using Rule = engine::RasParams::Rule;
+  using OwnRule = GenerationConfig::RepetitionAwareSampling::Rule;
+  const std::map<OwnRule, Rule> own_rules = {{OwnRule::kOff, Rule::kOff},
+                                             {OwnRule::kAuthors, Rule::kAuthors},
+                                             {OwnRule::kWindow, Rule::kWindow}};
+  const std::map<RepetitionAwareSampling::Rule, Rule> rules = {
+      {RepetitionAwareSampling::OFF, Rule::kOff},
+      {RepetitionAwareSampling::AUTHORS, Rule::kAuthors},
+      {RepetitionAwareSampling::WINDOW, Rule::kWindow}};
+  const Rule own_rule = own_rules.at(own.rule.value_or(OwnRule::kAuthors));
+  const auto asked = rules.find(config.rule());
+  engine::RasParams ras = DocumentedRas(asked == rules.end() ? own_rule : asked->second);
+  if (ras.rule == own_rule) {
+    ras.window = static_cast<decltype(ras.window)>(own.window.value_or(ras.window));
+    ras.temperature = own.temperature.value_or(ras.temperature);
+    ras.top_p = own.top_p.value_or(ras.top_p);
+  }
+  if (config.has_window()) ras.window = static_cast<decltype(ras.window)>(config.window());
+  if (config.has_temperature()) ras.temperature = config.temperature();
+  if (config.has_top_p()) ras.top_p = config.top_p();
+  return ras;
+}
+
+// Where the config leaves something open: what the checkpoint says, else the documented defaults of
+// tts.proto.
+engine::SamplingParams Resolve(const tts::v1::SamplingConfig& config, const GenerationConfig& own) {
+  using Residuals = GenerationConfig::ResidualSampling;
+  using Order = GenerationConfig::FilterOrder;
   engine::SamplingParams params;
-  params.temperature = config.has_temperature() ? config.temperature() : 0.8f;
-  params.top_p = config.has_top_p() ? config.top_p() : 0.8f;
-  params.top_k = config.has_top_k() ? config.top_k() : 30;
-  params.repetition_penalty = config.has_repetition_penalty() ? config.repetition_penalty() : 1.1f;
+  params.temperature =
+      config.has_temperature() ? config.temperature() : own.temperature.value_or(0.8f);
+  params.top_p = config.has_top_p() ? config.top_p() : own.top_p.value_or(0.8f);
+  params.top_k = config.has_top_k() ? config.top_k() : own.top_k.value_or(30);
+  params.repetition_penalty = config.has_repetition_penalty()
+                                  ? config.repetition_penalty()
+                                  : own.repetition_penalty.value_or(1.1f);
   params.penalty_window = 16;
   params.seed = config.seed();
-  params.residual_greedy = config.residual_sampling() == tts::v1::RESIDUAL_GREEDY;
-  params.filter_order = config.filter_order() == tts::v1::FILTER_FULL_SOFTMAX
-                            ? engine::FilterOrder::kFullSoftmax
-                            : engine::FilterOrder::kTopKFirst;
-  switch (config.ras().rule()) {
-    case RepetitionAwareSampling::OFF:
-      params.ras.rule = engine::RasParams::Rule::kOff;
-      break;
-    case RepetitionAwareSampling::WINDOW:
-      params.ras = {engine::RasParams::Rule::kWindow, 4, 1.5f, 0.95f};
-      break;
-    default:
-      params.ras = {engine::RasParams::Rule::kAuthors, 10, 1.0f, 0.9f};
-  }
+  const bool own_greedy = own.residual_sampling.value_or(Residuals::kSampled) == Residuals::kGreedy;
+  params.residual_greedy = config.residual_sampling() == tts::v1::RESIDUAL_SAMPLING_UNSPECIFIED
+                               ? own_greedy
+                               : config.residual_sampling() == tts::v1::RESIDUAL_GREEDY;
+  const bool own_full = own.filter_order.value_or(Order::kTopKFirst) == Order::kFullSoftmax;
+  const bool full = config.filter_order() == tts::v1::FILTER_ORDER_UNSPECIFIED
+                        ? own_full
+                        : config.filter_order() == tts::v1::FILTER_FULL_SOFTMAX;
+  params.filter_order = full ? engine::FilterOrder::kFullSoftmax : engine::FilterOrder::kTopKFirst;
+  params.ras = ResolveRas(config.ras(), own.ras);
   return params;
 }
 
@@ -107,7 +143,8 @@ ExpectedSpeech ExpectSpeech(const std::string& checkpoint, const tts::v1::Synthe
   }
   for (size_t i = 0; i < references.size(); ++i) references[i].codes.values = voice_codes[i];
 
-  const engine::SamplingParams params = Resolve(config.sampling());
+  const engine::SamplingParams params =
+      Resolve(config.sampling(), ValueOrThrow(checkpoint::LoadGenerationConfig(checkpoint)));
   const auto turns = Turns(text, config.chunk_length() == 0 ? 200 : config.chunk_length());
   std::vector<std::vector<int32_t>> spoken_codes;
   Codes all;

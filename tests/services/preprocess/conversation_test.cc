@@ -24,7 +24,7 @@ class ConversationTest : public ::testing::Test {
  protected:
   Conversation Make(int64_t max_seq_len, std::optional<uint32_t> max_frames = std::nullopt,
                     std::vector<Voice> voices = {}) {
-    return Conversation(&builder_, max_seq_len, max_frames, std::move(voices));
+    return Conversation(&builder_, max_seq_len, max_frames, 2048, std::move(voices));
   }
   static Voice VoiceOf(int64_t frames) {
     auto reference = std::make_shared<EncodedReference>();

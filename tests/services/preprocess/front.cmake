@@ -9,7 +9,7 @@ shoal_test(preprocess_service_test
   DEPS front_test_support audio_test_support test_support LABELS unit)
 shoal_test(preprocess_front_test
   SOURCES audio_encoder_test.cc call_input_test.cc conversation_test.cc errors_test.cc
-          front_loop_test.cc listener_clock_test.cc outbox_test.cc request_check_test.cc
+          front_loop_test.cc listener_clock_test.cc outbox_test.cc request_check_test.cc sampling_defaults_test.cc
           speech_length_test.cc stage_errors_test.cc stage_peers_test.cc text_queue_test.cc
           turn_audio_test.cc
   DEPS front_test_support audio_test_support LABELS unit)

@@ -9,8 +9,12 @@
 namespace shoal::preprocess {
 namespace {
 
-constexpr RequestContext kContext = {
-    .limits = {}, .codec_sample_rate = 44100, .max_seq_len = 4096, .residual_greedy = false};
+RequestContext Context() {
+  RequestContext context;
+  context.codec_sample_rate = 44100;
+  context.max_seq_len = 4096;
+  return context;
+}
 
 TEST(RequestCheck, EveryBoundIsInRange) {
   for (const bool high : {false, true}) {
@@ -26,7 +30,7 @@ TEST(RequestCheck, EveryBoundIsInRange) {
     sampling.mutable_ras()->set_temperature(high ? 10.0f : 1e-6f);
     config.set_chunk_length(high ? 1000 : 100);
     config.set_request_id(std::string(high ? 128 : 0, '~'));
-    const absl::StatusOr<SessionConfig> checked = CheckConfig(config, kContext);
+    const absl::StatusOr<SessionConfig> checked = CheckConfig(config, Context());
     ASSERT_TRUE(checked.ok()) << checked.status();
     EXPECT_EQ(checked->sampling.top_k(), high ? 2147483647u : 0u);
     EXPECT_EQ(checked->max_frames, high ? 4095u : 1u);
@@ -37,7 +41,7 @@ TEST(RequestCheck, EveryBoundIsInRange) {
 TEST(RequestCheck, TheWindowRuleHasDefaultsOfItsOwn) {
   tts::v1::SynthesisConfig config;
   config.mutable_sampling()->mutable_ras()->set_rule(tts::v1::RepetitionAwareSampling::WINDOW);
-  const absl::StatusOr<SessionConfig> checked = CheckConfig(config, kContext);
+  const absl::StatusOr<SessionConfig> checked = CheckConfig(config, Context());
   ASSERT_TRUE(checked.ok()) << checked.status();
   EXPECT_EQ(checked->sampling.ras().rule(), pipeline::v1::Ras::WINDOW);
   EXPECT_EQ(checked->sampling.ras().window(), 4u);
@@ -51,19 +55,42 @@ TEST(RequestCheck, ChoicesAreTaken) {
   config.mutable_sampling()->set_filter_order(tts::v1::FILTER_FULL_SOFTMAX);
   config.mutable_sampling()->mutable_ras()->set_rule(tts::v1::RepetitionAwareSampling::OFF);
   config.mutable_sampling()->set_seed(0);
-  const absl::StatusOr<SessionConfig> checked = CheckConfig(config, kContext);
+  const absl::StatusOr<SessionConfig> checked = CheckConfig(config, Context());
   ASSERT_TRUE(checked.ok()) << checked.status();
   EXPECT_TRUE(checked->sampling.residual_greedy());
   EXPECT_EQ(checked->sampling.filter_order(), pipeline::v1::FULL_SOFTMAX);
   EXPECT_EQ(checked->sampling.ras().rule(), pipeline::v1::Ras::OFF);
   EXPECT_EQ(checked->seed, 0u);
   EXPECT_FALSE(checked->max_frames.has_value());
+}
 
-  RequestContext greedy = kContext;
-  greedy.residual_greedy = true;
-  EXPECT_TRUE(CheckConfig({}, greedy)->sampling.residual_greedy());
+TEST(RequestCheck, WhatIsLeftOpenIsTheServersWhatIsAskedForIsNot) {
+  RequestContext context = Context();
+  tts::v1::SamplingConfig& server = context.sampling;
+  server.set_temperature(0.4f);
+  server.set_top_k(5);
+  server.set_residual_sampling(tts::v1::RESIDUAL_GREEDY);
+  server.mutable_ras()->set_rule(tts::v1::RepetitionAwareSampling::OFF);
+  server.set_max_frames(5000);  // more than the context holds: nobody has asked for them
+  const absl::StatusOr<SessionConfig> open = CheckConfig({}, context);
+  ASSERT_TRUE(open.ok()) << open.status();
+  EXPECT_FLOAT_EQ(open->sampling.temperature(), 0.4f);
+  EXPECT_EQ(open->sampling.top_k(), 5u);
+  EXPECT_TRUE(open->sampling.residual_greedy());
+  EXPECT_EQ(open->sampling.ras().rule(), pipeline::v1::Ras::OFF);
+  EXPECT_FALSE(open->max_frames.has_value());
+
+  tts::v1::SynthesisConfig config;
+  config.mutable_sampling()->set_temperature(0);
   config.mutable_sampling()->set_residual_sampling(tts::v1::RESIDUAL_SAMPLED);
-  EXPECT_FALSE(CheckConfig(config, greedy)->sampling.residual_greedy());
+  config.mutable_sampling()->mutable_ras()->set_rule(tts::v1::RepetitionAwareSampling::AUTHORS);
+  const absl::StatusOr<SessionConfig> asked = CheckConfig(config, context);
+  ASSERT_TRUE(asked.ok()) << asked.status();
+  EXPECT_EQ(asked->sampling.temperature(), 0);
+  EXPECT_EQ(asked->sampling.top_k(), 5u);
+  EXPECT_FALSE(asked->sampling.residual_greedy());
+  EXPECT_EQ(asked->sampling.ras().rule(), pipeline::v1::Ras::AUTHORS);
+  EXPECT_EQ(asked->sampling.ras().window(), 10u);
 }
 
 TEST(FrontFlags, ErrorsNameTheFlag) {
@@ -96,7 +123,7 @@ TEST(FrontFlags, EnginesAndVocodersAreDialled) {
   ASSERT_TRUE(FinishFrontFlags(&flags).ok());
   EXPECT_EQ(flags.server.channel.dial,
             (std::vector<std::string>{"tcp://a:1", "tcp://b:2", "tcp://c:3"}));
-  EXPECT_TRUE(flags.server.front.residual_greedy);
+  EXPECT_EQ(flags.server.front.residual_sampling, tts::v1::RESIDUAL_GREEDY);
 }
 
 }  // namespace

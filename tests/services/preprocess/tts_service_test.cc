@@ -232,6 +232,43 @@ TEST(TtsService, TellsWhatItRuns) {
   EXPECT_EQ(info.num_codebooks(), kCodebooks);
   EXPECT_DOUBLE_EQ(info.frame_rate_hz(), 50.0);
   EXPECT_EQ(info.max_text_bytes(), 1u << 20);
+  EXPECT_FLOAT_EQ(info.sampling().temperature(), 0.8f);
+  EXPECT_EQ(info.sampling().max_frames(), 2048u);
+  EXPECT_FALSE(info.sampling().has_seed());
+}
+
+TEST(TtsService, TheCheckpointsSamplingStandsUnderTheFlagsAndTheRequests) {
+  FrontFixture::Options options;
+  tts::v1::SamplingConfig& sampling = options.front.model.sampling;
+  sampling.set_temperature(0.4f);
+  sampling.set_max_frames(300);
+  sampling.set_residual_sampling(tts::v1::RESIDUAL_SAMPLED);
+  sampling.mutable_ras()->set_rule(tts::v1::RepetitionAwareSampling::OFF);
+  options.front.front.residual_sampling = tts::v1::RESIDUAL_GREEDY;
+  FrontFixture front(options);
+  ASSERT_TRUE(Speak(front.stub(), SynthesisConfig(), {"Hello."}).status.ok());
+  SynthesisConfig own;
+  own.mutable_sampling()->set_temperature(0.9f);
+  own.mutable_sampling()->set_max_frames(20);
+  own.mutable_sampling()->set_residual_sampling(tts::v1::RESIDUAL_SAMPLED);
+  ASSERT_TRUE(Speak(front.stub(), own, {"Hello."}).status.ok());
+
+  const std::vector<FakeEngine::Request> requests = front.engine().requests();
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_FLOAT_EQ(requests[0].sampling.temperature(), 0.4f);
+  EXPECT_EQ(requests[0].sampling.max_frames(), 300u);
+  EXPECT_TRUE(requests[0].sampling.residual_greedy());
+  EXPECT_EQ(requests[0].sampling.ras().rule(), pipeline::v1::Ras::OFF);
+  EXPECT_FLOAT_EQ(requests[1].sampling.temperature(), 0.9f);
+  EXPECT_EQ(requests[1].sampling.max_frames(), 20u);
+  EXPECT_FALSE(requests[1].sampling.residual_greedy());
+  EXPECT_EQ(requests[1].sampling.ras().rule(), pipeline::v1::Ras::OFF);
+
+  grpc::ClientContext context;
+  tts::v1::GetServerInfoResponse info;
+  ASSERT_TRUE(front.stub().GetServerInfo(&context, {}, &info).ok());
+  EXPECT_FLOAT_EQ(info.sampling().temperature(), 0.4f);
+  EXPECT_EQ(info.sampling().residual_sampling(), tts::v1::RESIDUAL_GREEDY);
 }
 
 TEST(TtsService, EightClientsAtOnce) {

@@ -39,6 +39,50 @@ absl::Status SetWhole(absl::string_view flag, const std::string& text, Set set) 
   return absl::OkStatus();
 }
 
+template <typename Value>
+struct Choice {
+  const char* name;
+  Value value;
+};
+constexpr Choice<tts::v1::ResidualSampling> kResiduals[] = {{"sampled", tts::v1::RESIDUAL_SAMPLED},
+                                                            {"greedy", tts::v1::RESIDUAL_GREEDY}};
+constexpr Choice<tts::v1::FilterOrder> kFilterOrders[] = {
+    {"top-k-first", tts::v1::FILTER_TOP_K_FIRST}, {"full-softmax", tts::v1::FILTER_FULL_SOFTMAX}};
+constexpr Choice<tts::v1::RepetitionAwareSampling::Rule> kRules[] = {
+    {"off", tts::v1::RepetitionAwareSampling::OFF},
+    {"authors", tts::v1::RepetitionAwareSampling::AUTHORS},
+    {"window", tts::v1::RepetitionAwareSampling::WINDOW}};
+
+template <typename Choices>
+std::vector<std::string> Names(const Choices& choices) {
+  std::vector<std::string> names;
+  for (const auto& choice : choices) names.push_back(choice.name);
+  return names;
+}
+
+template <typename Choices, typename Set>
+absl::Status SetChoice(absl::string_view flag, const std::string& text, const Choices& choices,
+                       Set set) {
+  if (text.empty()) return absl::OkStatus();
+  for (const auto& choice : choices) {
+    if (text != choice.name) continue;
+    set(choice.value);
+    return absl::OkStatus();
+  }
+  return NotA(absl::StrCat("one of ", absl::StrJoin(Names(choices), ", ")), flag, text);
+}
+
+absl::Status SetRas(const SayFlags& flags, tts::v1::RepetitionAwareSampling* ras) {
+  absl::Status status =
+      SetChoice("ras", flags.ras, kRules, [&](auto rule) { ras->set_rule(rule); });
+  status.Update(
+      SetWhole<uint32_t>("ras-window", flags.ras_window, [&](auto v) { ras->set_window(v); }));
+  status.Update(SetFloat("ras-temperature", flags.ras_temperature,
+                         [&](float v) { ras->set_temperature(v); }));
+  status.Update(SetFloat("ras-top-p", flags.ras_top_p, [&](float v) { ras->set_top_p(v); }));
+  return status;
+}
+
 absl::Status SetSampling(const SayFlags& flags, tts::v1::SamplingConfig* sampling) {
   absl::Status status;
   status.Update(SetWhole<uint64_t>("seed", flags.seed, [&](auto v) { sampling->set_seed(v); }));
@@ -50,6 +94,11 @@ absl::Status SetSampling(const SayFlags& flags, tts::v1::SamplingConfig* samplin
   status.Update(SetFloat("top-p", flags.top_p, [&](float v) { sampling->set_top_p(v); }));
   status.Update(SetFloat("repetition-penalty", flags.repetition_penalty,
                          [&](float v) { sampling->set_repetition_penalty(v); }));
+  status.Update(SetChoice("residual-sampling", flags.residual_sampling, kResiduals,
+                          [&](auto v) { sampling->set_residual_sampling(v); }));
+  status.Update(SetChoice("filter-order", flags.filter_order, kFilterOrders,
+                          [&](auto v) { sampling->set_filter_order(v); }));
+  status.Update(SetRas(flags, sampling->mutable_ras()));
   return status;
 }
 
@@ -90,6 +139,26 @@ absl::Status SetReferences(const SayFlags& flags, tts::v1::SynthesisConfig* conf
   return absl::OkStatus();
 }
 
+void AddSamplingFlags(service::FlagSet& set, SayFlags* flags) {
+  set.Add("seed", &flags->seed, "for the same audio again; none: the server draws one");
+  set.Add("max-frames", &flags->max_frames, "most frames of audio a turn; none: the server's");
+  set.Add("temperature", &flags->temperature, "0 to 10; none: the server's");
+  set.Add("top-p", &flags->top_p, "above 0, to 1; none: the server's");
+  set.Add("top-k", &flags->top_k, "0 = off; none: the server's");
+  set.Add("repetition-penalty", &flags->repetition_penalty, "1 = off; none: the server's");
+  set.AddChoice("residual-sampling", &flags->residual_sampling, Names(kResiduals),
+                "how all codebooks but the first are drawn; none: the server's");
+  set.AddChoice("filter-order", &flags->filter_order, Names(kFilterOrders),
+                "what top-p counts: what top-k has left, or all; none: the server's");
+  set.AddChoice("ras", &flags->ras, Names(kRules),
+                "what happens when a sound repeats: nothing, a second and hotter draw, or a hotter "
+                "draw after a window that holds one twice; none: the server's");
+  set.Add("ras-window", &flags->ras_window, "frames looked at, 1 to 64; none: the rule's");
+  set.Add("ras-temperature", &flags->ras_temperature,
+          "of the hotter draw, above 0, to 10; none: the rule's");
+  set.Add("ras-top-p", &flags->ras_top_p, "of the hotter draw, above 0, to 1; none: the rule's");
+}
+
 }  // namespace
 
 void AddSayFlags(service::FlagSet& set, SayFlags* flags) {
@@ -102,12 +171,7 @@ void AddSayFlags(service::FlagSet& set, SayFlags* flags) {
           "recording of the voice to speak in: WAV, FLAC, OGG, MP3; may be repeated");
   set.Add("transcript", &flags->transcript,
           "what is said in the --reference beside it; none: unknown");
-  set.Add("seed", &flags->seed, "for the same audio again; none: the server draws one");
-  set.Add("max-frames", &flags->max_frames, "most frames of audio a turn; none: the server's");
-  set.Add("temperature", &flags->temperature, "0 to 10; none: the server's");
-  set.Add("top-p", &flags->top_p, "above 0, to 1; none: the server's");
-  set.Add("top-k", &flags->top_k, "0 = off; none: the server's");
-  set.Add("repetition-penalty", &flags->repetition_penalty, "1 = off; none: the server's");
+  AddSamplingFlags(set, flags);
   set.Add("chunk-length", &flags->chunk_length,
           "UTF-8 bytes of a turn, 100 to 1000; none: the server's");
   set.Add("sample-rate", &flags->sample_rate, "Hz, 8000 to 48000; none: the model's");

@@ -88,7 +88,8 @@ TEST(Main, BadUsageIsOneLineThatNamesIt) {
       {{"say", "text", "-o", "/nowhere/out.wav"}, "/nowhere/out.wav"},
       {{"say", "text", "-o", "/dev/null", "--reference", "/nowhere.wav"}, "/nowhere.wav"},
       {{"say", "text", "-o", "/dev/null", "--reference"}, "--reference"},
-      {{"say", "text", "-o", "/dev/null", "--top-k=-1"}, "--top-k"}};
+      {{"say", "text", "-o", "/dev/null", "--top-k=-1"}, "--top-k"},
+      {{"say", "text", "-o", "/dev/null", "--ras=on"}, "--ras"}};
   for (const auto& [arguments, named] : cases) {
     Shoal shoal(arguments);
     EXPECT_EQ(shoal.Wait(), 2) << named;

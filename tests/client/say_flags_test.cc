@@ -17,6 +17,11 @@ TEST(SayFlags, WhatIsNotGivenIsLeftToTheServer) {
   const tts::v1::SamplingConfig& sampling = options->config.sampling();
   EXPECT_FALSE(sampling.has_seed() || sampling.has_max_frames() || sampling.has_temperature() ||
                sampling.has_top_p() || sampling.has_top_k() || sampling.has_repetition_penalty());
+  EXPECT_EQ(sampling.residual_sampling(), tts::v1::RESIDUAL_SAMPLING_UNSPECIFIED);
+  EXPECT_EQ(sampling.filter_order(), tts::v1::FILTER_ORDER_UNSPECIFIED);
+  EXPECT_EQ(sampling.ras().rule(), tts::v1::RepetitionAwareSampling::RULE_UNSPECIFIED);
+  EXPECT_FALSE(sampling.ras().has_window() || sampling.ras().has_temperature() ||
+               sampling.ras().has_top_p());
   EXPECT_EQ(options->config.references_size(), 0);
 }
 
@@ -48,6 +53,33 @@ TEST(SayFlags, WhatIsGivenIsSent) {
   EXPECT_EQ(options->config.references(1).transcript(), "");
 }
 
+TEST(SayFlags, EveryChoiceOfSamplingCanBeMade) {
+  const auto sampling = [](std::vector<const char*> arguments) {
+    SayFlags flags;
+    service::FlagSet set("test", "test");
+    AddSayFlags(set, &flags);
+    arguments.insert(arguments.begin(), "test");
+    EXPECT_TRUE(set.Parse(static_cast<int>(arguments.size()), arguments.data()).ok());
+    const absl::StatusOr<SayOptions> options = OptionsOf(flags);
+    EXPECT_TRUE(options.ok()) << options.status();
+    return options->config.sampling();
+  };
+  using tts::v1::RepetitionAwareSampling;
+  EXPECT_EQ(sampling({"--ras=off"}).ras().rule(), RepetitionAwareSampling::OFF);
+  EXPECT_EQ(sampling({"--ras=authors"}).ras().rule(), RepetitionAwareSampling::AUTHORS);
+  const tts::v1::SamplingConfig window =
+      sampling({"--ras=window", "--ras-window=7", "--ras-temperature=1.25", "--ras-top-p=0.5"});
+  EXPECT_EQ(window.ras().rule(), RepetitionAwareSampling::WINDOW);
+  EXPECT_EQ(window.ras().window(), 7u);
+  EXPECT_EQ(window.ras().temperature(), 1.25f);
+  EXPECT_EQ(window.ras().top_p(), 0.5f);
+  EXPECT_EQ(sampling({"--residual-sampling=greedy"}).residual_sampling(), tts::v1::RESIDUAL_GREEDY);
+  EXPECT_EQ(sampling({"--residual-sampling=sampled"}).residual_sampling(),
+            tts::v1::RESIDUAL_SAMPLED);
+  EXPECT_EQ(sampling({"--filter-order=top-k-first"}).filter_order(), tts::v1::FILTER_TOP_K_FIRST);
+  EXPECT_EQ(sampling({"--filter-order=full-softmax"}).filter_order(), tts::v1::FILTER_FULL_SOFTMAX);
+}
+
 TEST(SayFlags, ARecordingMayComeFromTheEnvironment) {
   const std::string path = ::testing::TempDir() + "/shoal_say_flags_environment.wav";
   std::ofstream(path) << "bytes";
@@ -68,6 +100,14 @@ TEST(SayFlags, ErrorsNameTheFlag) {
   EXPECT_THAT(error([](SayFlags* f) { f->seed = "-1"; }), HasSubstr("--seed"));
   EXPECT_THAT(error([](SayFlags* f) { f->max_frames = "many"; }), HasSubstr("--max-frames"));
   EXPECT_THAT(error([](SayFlags* f) { f->top_p = "0.9x"; }), HasSubstr("--top-p"));
+  EXPECT_THAT(error([](SayFlags* f) { f->ras = "on"; }),
+              HasSubstr("--ras: expected one of off, authors, window, got \"on\""));
+  EXPECT_THAT(error([](SayFlags* f) { f->ras_window = "4.5"; }), HasSubstr("--ras-window"));
+  EXPECT_THAT(error([](SayFlags* f) { f->ras_temperature = "x"; }), HasSubstr("--ras-temperature"));
+  EXPECT_THAT(error([](SayFlags* f) { f->ras_top_p = "x"; }), HasSubstr("--ras-top-p"));
+  EXPECT_THAT(error([](SayFlags* f) { f->residual_sampling = "GREEDY"; }),
+              HasSubstr("--residual-sampling"));
+  EXPECT_THAT(error([](SayFlags* f) { f->filter_order = "1"; }), HasSubstr("--filter-order"));
   EXPECT_THAT(error([](SayFlags* f) { f->sample_rate = "-8000"; }), HasSubstr("--sample-rate"));
   EXPECT_THAT(error([](SayFlags* f) { f->transcript = "x"; }), HasSubstr("--reference"));
   EXPECT_THAT(error([](SayFlags* f) { f->reference = "/nowhere.wav"; }), HasSubstr("/nowhere.wav"));

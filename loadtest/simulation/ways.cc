@@ -11,8 +11,6 @@ constexpr int kManyWaiting = 100000;
 // More than the GPU can serve at the pace of speech: a step of 512 rows takes as long as a frame
 // plays.
 constexpr int kMostRows = 1024;
-// What the GPU can serve at that pace: more turns than that wait.
-constexpr int kMostStreams = 512;
 
 Policy FirstComePolicy(int max_running, int prefill_tokens, int chunk_frames) {
   Policy policy;
@@ -32,7 +30,6 @@ Way Deadline() {
   Policy policy;
   policy.scheduler.policy = Scheduler::Policy::kDeadline;
   policy.scheduler.max_running = kMostRows;
-  policy.scheduler.max_streams = kMostStreams;
   policy.scheduler.max_waiting = kManyWaiting;
   policy.scheduler.prefill_tokens = 2048;
   return {.name = "deadline", .settings = {policy}};

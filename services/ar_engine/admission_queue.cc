@@ -15,12 +15,6 @@ constexpr char kRetryPayload[] = "shoal.retry_after_seconds";
 constexpr double kShortestRetry = 0.05;  // less is a busy loop of clients
 constexpr double kTurnRate = 0.1;        // of the newest turn in what is typical
 
-std::unique_ptr<Sequence> TakeFront(std::deque<std::unique_ptr<Sequence>>& queue) {
-  std::unique_ptr<Sequence> front = std::move(queue.front());
-  queue.pop_front();
-  return front;
-}
-
 }  // namespace
 
 absl::Status BusyError(absl::string_view why, double retry_after_seconds) {
@@ -38,38 +32,64 @@ double RetryAfterSeconds(const absl::Status& status) {
   return seconds;
 }
 
+AdmissionQueue::Line AdmissionQueue::LineOf(const Sequence& sequence) const {
+  if (sequence.request().priority == Priority::kWholeFile) return Line::kWholeFile;
+  const bool continues = sequence.turn() > 0 || sequence.frames() > 0;
+  return continues && continuing_first_ ? Line::kContinuing : Line::kNewcomer;
+}
+
 void AdmissionQueue::Push(std::unique_ptr<Sequence> sequence) {
-  const bool plays = sequence->request().priority == Priority::kPlayback;
-  (plays ? playback_ : whole_files_).push_back(std::move(sequence));
+  const Line line = LineOf(*sequence);
+  lines_[static_cast<size_t>(line)].push_back(std::move(sequence));
 }
 
 std::unique_ptr<Sequence> AdmissionQueue::Pop(bool playback, bool whole_files) {
-  const bool has_playback = playback && !playback_.empty();
-  const bool has_whole_file = whole_files && !whole_files_.empty();
-  if (has_whole_file && (!has_playback || playback_in_a_row_ >= kWholeFileShare - 1)) {
-    playback_in_a_row_ = 0;
-    return TakeFront(whole_files_);
+  const bool continuing = playback && !of(Line::kContinuing).empty();
+  const bool newcomer = playback && !of(Line::kNewcomer).empty();
+  const bool whole_file = whole_files && !of(Line::kWholeFile).empty();
+  if (whole_file && ((!continuing && !newcomer) || before_whole_files_ >= kWholeFileShare - 1)) {
+    before_whole_files_ = 0;
+    return TakeFirst(Line::kWholeFile);
   }
-  if (!has_playback) return nullptr;
-  playback_in_a_row_ = whole_files_.empty() ? 0 : playback_in_a_row_ + 1;
-  return TakeFront(playback_);
+  if (!continuing && !newcomer) return nullptr;
+  before_whole_files_ = of(Line::kWholeFile).empty() ? 0 : before_whole_files_ + 1;
+  if (newcomer && (!continuing || before_newcomers_ >= kNewcomerShare - 1)) {
+    before_newcomers_ = 0;
+    return TakeFirst(Line::kNewcomer);
+  }
+  before_newcomers_ = newcomer ? before_newcomers_ + 1 : 0;
+  return TakeFirst(Line::kContinuing);
+}
+
+std::unique_ptr<Sequence> AdmissionQueue::TakeFirst(Line line) {
+  Sequences& sequences = lines_[static_cast<size_t>(line)];
+  std::unique_ptr<Sequence> first = std::move(sequences.front());
+  sequences.pop_front();
+  return first;
 }
 
 std::unique_ptr<Sequence> AdmissionQueue::Remove(const Sequence* sequence) {
-  for (auto* queue : {&playback_, &whole_files_}) {
-    const auto it = std::find_if(queue->begin(), queue->end(),
+  for (Sequences& sequences : lines_) {
+    const auto it = std::find_if(sequences.begin(), sequences.end(),
                                  [&](const auto& other) { return other.get() == sequence; });
-    if (it == queue->end()) continue;
+    if (it == sequences.end()) continue;
     std::unique_ptr<Sequence> removed = std::move(*it);
-    queue->erase(it);
+    sequences.erase(it);
     return removed;
   }
   return nullptr;
 }
 
+int AdmissionQueue::size() const {
+  size_t size = 0;
+  for (const Sequences& sequences : lines_) size += sequences.size();
+  return static_cast<int>(size);
+}
+
 void AdmissionQueue::List(std::vector<Sequence*>& sequences) const {
-  for (const auto& sequence : playback_) sequences.push_back(sequence.get());
-  for (const auto& sequence : whole_files_) sequences.push_back(sequence.get());
+  for (const Sequences& line : lines_) {
+    for (const auto& sequence : line) sequences.push_back(sequence.get());
+  }
 }
 
 void AdmissionQueue::LearnTurn(double seconds) {
@@ -77,19 +97,19 @@ void AdmissionQueue::LearnTurn(double seconds) {
       turn_seconds_ == 0 ? seconds : turn_seconds_ + kTurnRate * (seconds - turn_seconds_);
 }
 
-double AdmissionQueue::ExpectedWait(Priority priority, int slots, int taken, double age) const {
-  const size_t ahead =
-      playback_.size() + (priority == Priority::kWholeFile ? whole_files_.size() : 0);
+double AdmissionQueue::ExpectedWait(Line line, int slots, int taken, double age) const {
+  size_t ahead = 0;
+  for (size_t i = 0; i <= static_cast<size_t>(line); ++i) ahead += lines_[i].size();
   const int turns = taken + static_cast<int>(ahead) + 1 - slots;  // that have to end before
   // Turns that run longer than is typical, or before any has ended, say how long turns are.
   return std::max(turns, 0) * std::max(turn_seconds_, age) / slots;
 }
 
-int AdmissionQueue::PositionsAhead(Priority priority) const {
+int AdmissionQueue::PositionsAhead(Line line) const {
   int positions = 0;
-  for (const auto& sequence : playback_) positions += sequence->length();
-  if (priority == Priority::kPlayback) return positions;
-  for (const auto& sequence : whole_files_) positions += sequence->length();
+  for (size_t i = 0; i <= static_cast<size_t>(line); ++i) {
+    for (const auto& sequence : lines_[i]) positions += sequence->length();
+  }
   return positions;
 }
 

@@ -1,11 +1,15 @@
-// AdmissionQueue: the sequences that wait to be admitted, and how long that takes. Playback goes
-// before whole files, each in order of arrival; every kWholeFileShare-th admission while both wait
-// is a whole file's, so that it comes to its turn whatever plays.
+// AdmissionQueue: the sequences that wait to be admitted, and how long that takes. They stand in
+// three lines, each in order of arrival. Who hears something already goes before newcomers: its
+// audio runs out while it waits. Both go before whole files. So that each comes to its turn
+// whatever else waits, every kNewcomerShare-th admission of those who listen is a newcomer's while
+// one waits, and every kWholeFileShare-th admission of all is a whole file's.
 //
 // Owned by the Scheduler; model thread.
 #ifndef SHOAL_SERVICES_AR_ENGINE_ADMISSION_QUEUE_H_
 #define SHOAL_SERVICES_AR_ENGINE_ADMISSION_QUEUE_H_
 
+#include <array>
+#include <cstddef>
 #include <deque>
 #include <memory>
 #include <vector>
@@ -21,7 +25,17 @@ double RetryAfterSeconds(const absl::Status& status);
 
 class AdmissionQueue {
  public:
-  static constexpr int kWholeFileShare = 8;
+  static constexpr int kNewcomerShare = 4, kWholeFileShare = 8;
+
+  enum class Line {
+    kContinuing,  // a later turn, or one that an earlier attempt began
+    kNewcomer,
+    kWholeFile,
+  };
+  // If not `continuing_first`, who continues stands in line with newcomers.
+  explicit AdmissionQueue(bool continuing_first = true) : continuing_first_(continuing_first) {}
+
+  Line LineOf(const Sequence& sequence) const;
 
   void Push(std::unique_ptr<Sequence> sequence);
   // The next one to be admitted; null when nobody of these waits.
@@ -29,22 +43,29 @@ class AdmissionQueue {
   // Takes it out if it is here.
   std::unique_ptr<Sequence> Remove(const Sequence* sequence);
 
-  int size() const { return static_cast<int>(playback_.size() + whole_files_.size()); }
+  int size() const;
   // Appends all of them.
   void List(std::vector<Sequence*>& sequences) const;
 
   // A turn that was admitted `seconds` ago has ended.
   void LearnTurn(double seconds);
-  // Seconds until a request of that priority that comes now is admitted, if `slots` may be and
+  // Seconds until a request of that line that comes now is admitted, if `slots` may be and
   // `taken` of them are, by turns that have run for `age` seconds on average.
-  double ExpectedWait(Priority priority, int slots, int taken, double age) const;
+  double ExpectedWait(Line line, int slots, int taken, double age) const;
   // Prompt positions that come before those of such a request.
-  int PositionsAhead(Priority priority) const;
+  int PositionsAhead(Line line) const;
 
  private:
-  std::deque<std::unique_ptr<Sequence>> playback_, whole_files_;
-  int playback_in_a_row_ = 0;  // admissions since the last whole file's while one waited
-  double turn_seconds_ = 0;    // typical; 0: not known
+  using Sequences = std::deque<std::unique_ptr<Sequence>>;
+
+  const Sequences& of(Line line) const { return lines_[static_cast<size_t>(line)]; }
+  std::unique_ptr<Sequence> TakeFirst(Line line);
+
+  const bool continuing_first_;
+  std::array<Sequences, 3> lines_;  // by Line, who goes first is first
+  // Admissions since the last of the line behind, while somebody waited there.
+  int before_newcomers_ = 0, before_whole_files_ = 0;
+  double turn_seconds_ = 0;  // typical; 0: not known
 };
 
 }  // namespace shoal::engine

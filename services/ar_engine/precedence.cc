@@ -30,6 +30,9 @@ Standing Precedence::Of(const Sequence& sequence, const StepCost& cost,
       const double ahead = cost.PromptSeconds(sequence.remaining());
       standing.urgency = std::max(0.0, standing.urgency - ahead);
     }
+    if (sequence.frames() > 0 && standing.urgency > -hurry_.silence) {
+      standing.urgency = std::max(hurry_.near_empty, standing.urgency);
+    }
   }
   standing.keeps_blocks = !sequence.has_drawn_since_start() &&
                           standing.kind != Standing::Kind::kPaused &&
@@ -54,7 +57,7 @@ bool Precedence::LosesBlocksBefore(const Standing& a, const Standing& b) const {
 }
 
 bool Precedence::near_empty(const Standing& standing) const {
-  return policy_ == Policy::kDeadline && standing.urgency < hurry_.near_empty;
+  return policy_ == Policy::kDeadline && standing.urgency <= hurry_.near_empty;
 }
 
 bool Precedence::has_plenty(const Standing& standing) const {

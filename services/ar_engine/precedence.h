@@ -1,10 +1,13 @@
 // Precedence: who comes first, for a row of the next step and for KV blocks. Pure functions of
 // where a sequence stands at one moment.
 //
-// Rows: playback by the time its listener has left, emptiest first; what is overdue, longest first,
-// and a new turn is overdue from its submission on, so nobody waits for ever while others are
-// served. A turn that must be computed again has to begin so much earlier. Whole files come after
-// that.
+// Rows: playback by the time its listener has left, emptiest first. A new turn is overdue from its
+// submission on and goes first, so that first audio never waits for others' frames. Of turns under
+// way all whose listeners are near empty come next, in order of arrival: where not all of them can
+// be served, silence stands where turns begin, and turns that are nearly done end and make room,
+// which leaves fewer listeners without audio than if all were served too slowly. But who has heard
+// nothing for a long time goes before all, longest first, so nobody waits for ever. A turn that
+// must be computed again has to begin so much earlier. Whole files come after that.
 //
 // Blocks: X may take the blocks of V if V is paused and X is not; else if V is a whole file and X
 // plays; else if V's listener has more left by a margin; else, if neither has, if X came first. Of
@@ -30,9 +33,10 @@ enum class Policy {
 
 // Of listeners, in seconds of audio.
 struct Hurry {
-  double near_empty = 0.5;  // who has less goes before all who have plenty
+  double near_empty = 0.2;  // who has no more goes before all others
   double plenty = 10;       // who has more can sit out
   double margin = 1;        // to take blocks, which costs computing them again
+  double silence = 5;       // who has heard nothing for longer goes first
 };
 
 // Where a sequence stands.

@@ -15,20 +15,26 @@ constexpr double kOfSlack = 0.5;
 // And though others are behind, prompts may take as long as the frames do: a new listener hears
 // something soon, and the others are not slowed down more than twofold.
 constexpr double kPromptsToFrames = 1;
-// Those who have plenty may make a step that somebody waits for longer by so much. Where a row
+// Those who have plenty may make a step that a new turn waits for longer by so much. Where a row
 // costs little they come along nearly always, and have more left for worse times.
 constexpr double kPlentyToStep = 0.25;
-// A step takes less of a frame's time than this: else those whom it serves fall behind, and it is
-// better that who has most sits out.
-constexpr double kOfFrame = 0.9;
+// A step may take as many frames' time as this for those who have audio left: were it longer, those
+// who have none would fall behind, and it is better that who has most sits out.
+constexpr double kFramesAtPace = 0.95;
+// And as many as this for those who are near empty. Beyond the pace every row more slows all down,
+// but rows together cost less than rows apart, so the youngest turns are left out only later.
+constexpr double kMostFrames = 1.3;
 // But rows are not given up so far that the fixed part of a step is more than this of it: a model
 // that cannot keep pace serves most with large steps.
-constexpr double kMostFixed = 0.1;
+constexpr double kMostFixed = 0.2;
 
 }  // namespace
 
 Scheduler::Scheduler(const Options& options, KvMemory* memory)
-    : options_(options), precedence_(options.policy, options.hurry), memory_(memory) {}
+    : options_(options),
+      precedence_(options.policy, options.hurry),
+      memory_(memory),
+      queue_(/*continuing_first=*/options.policy == Policy::kDeadline) {}
 
 int Scheduler::max_streams() const {
   return options_.max_streams > 0 ? options_.max_streams : options_.max_running;
@@ -36,7 +42,8 @@ int Scheduler::max_streams() const {
 
 absl::Status Scheduler::Add(std::unique_ptr<Sequence> sequence, TimePoint now) {
   const Request& request = sequence->request();
-  const double wait = ExpectedWait(request.priority, sequence->length(), now);
+  const AdmissionQueue::Line line = queue_.LineOf(*sequence);
+  const double wait = ExpectedWait(line, sequence->length(), now);
   // The last places are playback's: many whole files shall not keep listeners out.
   const bool plays = request.priority == Priority::kPlayback;
   const int most_waiting = plays ? options_.max_waiting : (options_.max_waiting + 1) / 2;
@@ -58,15 +65,15 @@ absl::Status Scheduler::Add(std::unique_ptr<Sequence> sequence, TimePoint now) {
   return absl::OkStatus();
 }
 
-double Scheduler::ExpectedWait(Priority priority, int positions, TimePoint now) const {
+double Scheduler::ExpectedWait(AdmissionQueue::Line line, int positions, TimePoint now) const {
   const Places places = TakenPlaces(now);
-  const bool plays = priority == Priority::kPlayback;
+  const bool plays = line != AdmissionQueue::Line::kWholeFile;
   const int taken = places.playback + (plays ? 0 : places.whole_files);
-  int prompts = positions + queue_.PositionsAhead(priority);
+  int prompts = positions + queue_.PositionsAhead(line);
   for (const auto& sequence : admitted_) {
     if (sequence->remaining() > 1) prompts += sequence->remaining();
   }
-  return queue_.ExpectedWait(priority, max_streams(), taken, places.age) +
+  return queue_.ExpectedWait(line, max_streams(), taken, places.age) +
          cost_.PromptSeconds(prompts) * (taken > 0 ? 1 + 1 / kPromptsToFrames : 1);
 }
 
@@ -143,12 +150,12 @@ int Scheduler::PromptBudget() const {
                   std::max(kLeastPrompt, cost_.PromptPositions(seconds, options_.prefill_tokens)));
 }
 
-int Scheduler::RowsAtPace() const {
+int Scheduler::RowsFor(double frames) const {
   if (options_.policy == Policy::kFirstCome || candidates_.empty()) return options_.max_running;
   const double frame_seconds = candidates_.front().sequence->request().frame_seconds;
   if (frame_seconds <= 0) return options_.max_running;
   const double fixed = cost_.Seconds(0, 0);
-  const double seconds = std::max(kOfFrame * frame_seconds - fixed, fixed / kMostFixed - fixed);
+  const double seconds = std::max(frames * frame_seconds, fixed / kMostFixed) - fixed;
   return std::max(1, cost_.Rows(seconds, options_.max_running));
 }
 
@@ -165,7 +172,8 @@ absl::Span<const ScheduledChunk> Scheduler::Next(absl::FunctionRef<bool(const Se
   Rank(held, now);
   work_.clear();
   int budget = PromptBudget();
-  int most = RowsAtPace();
+  const int most_near_empty = RowsFor(kMostFrames);
+  int most = RowsFor(kFramesAtPace);
   bool hurry = false, begins_wait = false;
   for (const Candidate& candidate : candidates_) {
     if (hurry && precedence_.has_plenty(candidate.standing)) {
@@ -173,7 +181,8 @@ absl::Span<const ScheduledChunk> Scheduler::Next(absl::FunctionRef<bool(const Se
       most = std::min(most,
                       MostRows(static_cast<int>(work_.size()), options_.prefill_tokens - budget));
     }
-    if (static_cast<int>(work_.size()) >= most) break;
+    const bool near_empty = precedence_.near_empty(candidate.standing);
+    if (static_cast<int>(work_.size()) >= (near_empty ? most_near_empty : most)) break;
     Sequence& sequence = *candidate.sequence;
     if (sequence.gives_up_blocks) continue;  // one before it has taken them
     const bool begins = !sequence.has_blocks();
@@ -187,7 +196,7 @@ absl::Span<const ScheduledChunk> Scheduler::Next(absl::FunctionRef<bool(const Se
     const int run = begins ? std::min(sequence.remaining(), positions) : positions;  // some cached
     if (remaining > 1) budget -= run;
     sequence.step = steps_;
-    hurry = hurry || precedence_.near_empty(candidate.standing);
+    hurry = hurry || candidate.standing.urgency <= 0;
     work_.push_back({&sequence, run});
   }
   return work_;

@@ -13,8 +13,8 @@
 //     sequence alone always fits (the Engine checks); blocks that a launched step names come when
 //     it is collected, and are waited for instead of taking more;
 //   - a paused sequence is never waited for: it holds neither a place nor blocks that others need;
-//   - rows: who is overdue longest is first; the eldest whole file is first every kWholeFileTurn-th
-//     step.
+//   - rows: who has been silent for long is first; the eldest whole file is first every
+//     kWholeFileTurn-th step.
 //
 // Owned by the Engine, used by its model thread alone. Owns all sequences that have not ended.
 #ifndef SHOAL_SERVICES_AR_ENGINE_SCHEDULER_H_
@@ -77,7 +77,7 @@ class Scheduler {
   }
 
   // Seconds until a request of so many positions that comes now draws its first frame.
-  double ExpectedWait(Priority priority, int positions, TimePoint now) const;
+  double ExpectedWait(AdmissionQueue::Line line, int positions, TimePoint now) const;
 
   // In order of admission: those that are admitted, then those that wait.
   std::vector<Sequence*> sequences() const;
@@ -103,9 +103,9 @@ class Scheduler {
   void Rank(absl::FunctionRef<bool(const Sequence&)> held, TimePoint now);
   // Prompt positions that the next step may have.
   int PromptBudget() const;
-  // Rows of a step that its listeners can wait for, each with a frame to play meanwhile.
-  int RowsAtPace() const;
-  // Rows that a step somebody waits for may grow to, for those who could as well sit out.
+  // Rows of a step that takes as long as so many of its frames play.
+  int RowsFor(double frames) const;
+  // Rows that a step a new turn waits for may grow to, for those who could as well sit out.
   int MostRows(int rows, int prompt_positions) const;
   // Whether the sequence has the blocks for that; takes them from others if it may.
   bool GetBlocks(const Candidate& candidate, int positions, TimePoint now);

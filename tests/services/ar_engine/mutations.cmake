@@ -118,6 +118,26 @@ shoal_mutation_test(mutation_scheduler_begins_past_one_who_could_not LABELS engi
   SOURCE services/ar_engine/scheduler.cc TEST scheduler_test
   REPLACE "begins_wait = begins_wait || begins;"
   WITH "begins_wait = begins_wait && begins;")
+shoal_mutation_test(mutation_scheduler_silence_without_end LABELS engine
+  SOURCE services/ar_engine/precedence.cc TEST scheduler_test
+  REPLACE "sequence.frames() > 0 && standing.urgency > -hurry_.silence"
+  WITH "sequence.frames() > 0")
+shoal_mutation_test(mutation_scheduler_first_audio_waits_for_frames LABELS engine
+  SOURCE services/ar_engine/precedence.cc TEST scheduler_test
+  REPLACE "std::max(hurry_.near_empty, standing.urgency)"
+  WITH "std::min(-hurry_.near_empty, standing.urgency)")
+shoal_mutation_test(mutation_scheduler_steps_grow_for_all LABELS engine
+  SOURCE services/ar_engine/scheduler.cc TEST scheduler_test
+  REPLACE "near_empty ? most_near_empty : most)"
+  WITH "near_empty ? most_near_empty : std::max(most, most_near_empty))")
+shoal_mutation_test(mutation_queue_without_a_share_for_newcomers LABELS engine
+  SOURCE services/ar_engine/admission_queue.cc TEST admission_queue_test
+  REPLACE "before_newcomers_ = newcomer ? before_newcomers_ + 1 : 0;"
+  WITH "before_newcomers_ = 0;")
+shoal_mutation_test(mutation_queue_newcomers_first LABELS engine
+  SOURCE services/ar_engine/admission_queue.cc TEST scheduler_test
+  REPLACE "(!continuing || before_newcomers_ >= kNewcomerShare - 1)"
+  WITH "(true || before_newcomers_ >= kNewcomerShare - 1)")
 shoal_mutation_test(mutation_scheduler_fullest_listener_first LABELS engine
   SOURCE services/ar_engine/precedence.cc TEST scheduler_test
   REPLACE "std::tie(a.urgency, a.arrival) < std::tie(b.urgency, b.arrival)"

@@ -25,7 +25,8 @@ class PrecedenceTest : public ::testing::Test {
   }
 
   const Sequence::TimePoint now_{std::chrono::hours(1)};
-  const Precedence precedence_{Policy::kDeadline, {.near_empty = 0.5, .plenty = 5, .margin = 1}};
+  const Precedence precedence_{Policy::kDeadline,
+                               {.near_empty = 0.5, .plenty = 5, .margin = 1, .silence = 3}};
   StepCost cost_;
 };
 
@@ -36,6 +37,21 @@ TEST_F(PrecedenceTest, ANewTurnIsOverdueSinceItsSubmission) {
   EXPECT_EQ(standing.left, 0);
   EXPECT_TRUE(standing.keeps_blocks);
   EXPECT_TRUE(precedence_.near_empty(standing));
+}
+
+TEST_F(PrecedenceTest, TurnsUnderWayThatAreNearEmptyRankAlikeUntilTheyAreSilentForLong) {
+  const auto urgency = [&](double left) {
+    const auto then = now_ - std::chrono::seconds(100);
+    Sequence sequence = MakeSequence(Priority::kPlayback, 100 + left, then);
+    const int32_t code = 0;
+    sequence.OnLaunched(100, 0);
+    sequence.OnCollected(100, true);
+    sequence.Append({&code, 1}, then);
+    return precedence_.Of(sequence, cost_, now_).urgency;
+  };
+  EXPECT_NEAR(urgency(0.7), 0.7, 1e-6);
+  for (const double left : {0.4, 0.1, 0.0, -2.9}) EXPECT_EQ(urgency(left), 0.5);
+  EXPECT_NEAR(urgency(-3.1), -3.1, 1e-6);
 }
 
 TEST_F(PrecedenceTest, WhoHasToBeginAgainHasToBeginEarlier) {

@@ -103,6 +103,21 @@ class SchedulerTest : public ::testing::Test {
     sequence->Update({.buffered_seconds = seconds, .next_frame = sequence->frames()}, now_);
   }
 
+  // A step costs so much, and as much a row; no more than `rows` are learned.
+  void LearnCost(int rows, double fixed_seconds, double row_seconds) {
+    for (int i = 0; i < 3000; ++i) {
+      const int learned = 1 + i % rows;
+      scheduler_->LearnStep(learned, 0, fixed_seconds + learned * row_seconds);
+    }
+  }
+  // Streams 1 to 10 are under way, and a row costs 0.15 s.
+  void MakeTenStreams(double fixed_seconds) {
+    Make({.max_running = 16});
+    LearnCost(16, fixed_seconds, 0.15);
+    for (uint64_t stream = 1; stream <= 10; ++stream) MustAdd(stream, 1, 500);
+    while (Find(10)->frames() == 0) Step();
+  }
+
   Sequence::TimePoint now_{std::chrono::hours(1)};
   std::unique_ptr<KvMemory> memory_;
   std::unique_ptr<Scheduler> scheduler_;
@@ -225,51 +240,98 @@ TEST_F(SchedulerTest, TheEmptiestListenersGetTheRows) {
   EXPECT_THAT(Step(), ElementsAre(Piece{1, 1}, Piece{3, 1}));
 }
 
-TEST_F(SchedulerTest, WhoHasSecondsSitsOutWhileSomebodyIsNearEmpty) {
+TEST_F(SchedulerTest, WhoHasSecondsSitsOutWhileATurnBegins) {
   Make({.max_running = 8});
-  for (uint64_t stream = 1; stream <= 3; ++stream) MustAdd(stream, 4, 50);
+  for (uint64_t stream = 1; stream <= 2; ++stream) MustAdd(stream, 4, 50);
   Step();
-  HasBuffered(1, 0.1);
-  HasBuffered(2, 1.5);
-  HasBuffered(3, 30);
-  EXPECT_THAT(Step(), ElementsAre(Piece{1, 1}, Piece{2, 1}));  // 1 has 1.1 s then
-  EXPECT_THAT(Step(), ElementsAre(Piece{1, 1}, Piece{2, 1}, Piece{3, 1}));
+  HasBuffered(1, 1.5);
+  HasBuffered(2, 30);
+  MustAdd(3, 4, 50);
+  EXPECT_THAT(Step(), ElementsAre(Piece{3, 4}, Piece{1, 1}));  // 3 has 1 s then
+  EXPECT_THAT(Step(), ElementsAre(Piece{3, 1}, Piece{1, 1}, Piece{2, 1}));
 }
 
 TEST_F(SchedulerTest, WhoHasSecondsComesAlongWhereThatCostsLittle) {
   for (const double row_seconds : {0.00001, 0.01}) {
     Make({.max_running = 8});
-    for (int i = 0; i < 1000; ++i) {
-      const int rows = 1 + i % 8;
-      scheduler_->LearnStep(rows, 0, 0.01 + rows * row_seconds);
-    }
-    for (uint64_t stream = 1; stream <= 4; ++stream) MustAdd(stream, 4, 50);
+    LearnCost(8, 0.01, row_seconds);
+    for (uint64_t stream = 1; stream <= 3; ++stream) MustAdd(stream, 4, 50);
     Step();
-    HasBuffered(1, 0.1);
-    for (uint64_t stream = 2; stream <= 4; ++stream) HasBuffered(stream, 30);
+    for (uint64_t stream = 1; stream <= 3; ++stream) HasBuffered(stream, 30);
+    MustAdd(4, 1, 50);
     EXPECT_THAT(Step(), SizeIs(row_seconds < 0.001 ? 4 : 1));
   }
 }
 
 // Ten rows would take longer than the second that a frame plays.
 TEST_F(SchedulerTest, AStepIsNoLongerThanItsFramesPlayUnlessItsFixedPartIsLarge) {
-  for (const double fixed_seconds : {0.01, 0.3}) {
-    Make({.max_running = 16});
-    for (int i = 0; i < 3000; ++i) {
-      const int rows = 1 + i % 16;
-      scheduler_->LearnStep(rows, 0, fixed_seconds + rows * 0.15);
-    }
-    for (uint64_t stream = 1; stream <= 10; ++stream) MustAdd(stream, 1, 50);
-    while (Find(10)->frames() == 0) Step();
+  for (const double fixed_seconds : {0.01, 0.5}) {
+    MakeTenStreams(fixed_seconds);
     for (uint64_t stream = 1; stream <= 10; ++stream) HasBuffered(stream, 5 - 0.1 * stream);
     if (fixed_seconds < 0.1) {
-      // (0.9 - 0.01) / 0.15, the emptiest first.
-      EXPECT_THAT(Step(),
-                  ElementsAre(Piece{10, 1}, Piece{9, 1}, Piece{8, 1}, Piece{7, 1}, Piece{6, 1}));
+      // (0.95 - 0.01) / 0.15, the emptiest first.
+      EXPECT_THAT(Step(), ElementsAre(Piece{10, 1}, Piece{9, 1}, Piece{8, 1}, Piece{7, 1},
+                                      Piece{6, 1}, Piece{5, 1}));
     } else {
-      EXPECT_THAT(Step(), SizeIs(10));  // 0.3 are a tenth of a step of 18 rows
+      EXPECT_THAT(Step(), SizeIs(10));  // 0.5 are a fifth of a step of 13 rows
     }
   }
+}
+
+TEST_F(SchedulerTest, WhereNotAllNearEmptyCanBeServedTheEldestTurnsAre) {
+  MakeTenStreams(0.01);
+  for (uint64_t stream = 1; stream <= 10; ++stream) HasBuffered(stream, 0.01 * (10 - stream));
+  // (1.3 - 0.01) / 0.15
+  EXPECT_THAT(Step(), ElementsAre(Piece{1, 1}, Piece{2, 1}, Piece{3, 1}, Piece{4, 1}, Piece{5, 1},
+                                  Piece{6, 1}, Piece{7, 1}, Piece{8, 1}));
+}
+
+TEST_F(SchedulerTest, OnlyWhoIsNearEmptyMakesAStepLongerThanItsFramesPlay) {
+  MakeTenStreams(0.01);
+  for (uint64_t stream = 1; stream <= 10; ++stream) HasBuffered(stream, stream < 4 ? 1 : 0);
+  EXPECT_THAT(Step(), ElementsAre(Piece{4, 1}, Piece{5, 1}, Piece{6, 1}, Piece{7, 1}, Piece{8, 1},
+                                  Piece{9, 1}, Piece{10, 1}));
+}
+
+TEST_F(SchedulerTest, ANewTurnGoesBeforeThoseNearEmptyAndLongSilenceBeforeAll) {
+  MakeTenStreams(0.01);
+  for (uint64_t stream = 1; stream <= 10; ++stream) HasBuffered(stream, 0);
+  Wait(4);
+  MustAdd(11, 1, 50);
+  EXPECT_EQ(Step().front(), (Piece{11, 1}));
+  for (uint64_t stream = 1; stream <= 8; ++stream) HasBuffered(stream, 0);
+  Wait(2);
+  MustAdd(12, 1, 50);
+  std::vector<Piece> pieces = Step();
+  pieces.resize(4);
+  EXPECT_THAT(pieces, ElementsAre(Piece{8, 1}, Piece{9, 1}, Piece{10, 1}, Piece{12, 1}));
+}
+
+// The model cannot keep pace with its listeners by far, and all of them go on.
+TEST_F(SchedulerTest, SilenceEndsThoughAllAreNearEmpty) {
+  MakeTenStreams(0.01);
+  constexpr double kStepSeconds = 2.5;
+  std::vector<double> silent(11, 0);
+  for (int step = 0; step < 100; ++step) {
+    for (uint64_t stream = 1; stream <= 10; ++stream) silent[stream] += kStepSeconds;
+    for (const Piece& piece : Step()) silent[piece.stream] = 0;
+    Wait(kStepSeconds);
+    for (const double seconds : silent) {
+      ASSERT_LE(seconds, 5 + 1 + 2 * kStepSeconds) << "after step " << step;
+    }
+  }
+}
+
+TEST_F(SchedulerTest, ALaterTurnIsAdmittedBeforeNewcomers) {
+  Make({.max_running = 1, .max_waiting = 8});
+  MustAdd(1, 4, 50);
+  Step();
+  MustAdd(2, 4, 50);
+  Request later = RequestOf(3, 4, 50);
+  later.turn = 1;
+  MustAdd(later);
+  End(1);
+  EXPECT_THAT(Step(), ElementsAre(Piece{3, 4}));
 }
 
 TEST_F(SchedulerTest, ANewStreamGoesBeforeThoseThatHaveAudio) {
@@ -376,16 +438,16 @@ TEST_F(TakingBlocksTest, BlocksThatAStepNamesComeWhenItIsCollected) {
   Find(1)->Update({.credit_frames = 100, .next_frame = 1}, now_);
   HasBuffered(3, 1);
   HasBuffered(4, 1);
+  End(2);
   Plan();
   std::vector<ScheduledChunk> launched = work_;
-  ASSERT_THAT(launched, SizeIs(3));  // all but the whole file
+  ASSERT_THAT(launched, SizeIs(3));
   for (size_t i = 0; i < launched.size(); ++i) {
     launched[i].sequence->OnLaunched(1, static_cast<int>(i));
   }
   HasBuffered(4, 50);
   HasBuffered(3, 50);
   HasBuffered(1, 50);
-  End(2);
   MustAdd(5, 32, 40);  // one block is free, one is 3's, 4's or 1's
   for (const Piece& piece : Plan()) EXPECT_NE(piece.stream, 5u);
   EXPECT_EQ(memory_->arriving(), 1);

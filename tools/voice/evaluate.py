@@ -5,7 +5,8 @@ usage: evaluate.py teacher|front|codec|speech [--state DIR] [--texts FILE] [--fi
   front    teacher -> codes by the spectral front end -> decoder     (stages tokens, decoder)
   codec    teacher -> codes by the waveform encoder -> decoder       (the exported codec)
   speech   text -> transformer -> decoder                            (the exported checkpoint)
-Every result is added to STATE/scores.jsonl with the steps and CPU minutes it was measured at.
+Every result is added to STATE/scores.jsonl with the steps and CPU minutes it was measured at. What comes out of the
+running server (`served`) is measured by tools/voice/measure.
 """
 
 import argparse
@@ -81,10 +82,28 @@ def measure(what, plan, state, texts, keep=None):
         for i, recording in enumerate(recordings):
             score.write_wav(os.path.join(keep, f"{i:03d}.wav"), recording / PCM)
     wer, cer, heard = score.score(recordings, texts)
-    line = dict(what=what, wer=round(wer, 4), cer=round(cer, 4), sentences=len(texts), progress=progress(state))
+    return record(state, dict(what=what, wer=round(wer, 4), cer=round(cer, 4), sentences=len(texts))), heard
+
+
+def record(state, line):
+    line["progress"] = progress(state)
     with open(os.path.join(state, "scores.jsonl"), "a") as f:
         f.write(json.dumps(line) + "\n")
-    return line, heard
+    return line
+
+
+def record_served(state):
+    """Takes over the medians of the report that tools/voice/measure has made of the exported checkpoint."""
+    path = os.path.join(state, "evaluation", "report.json")
+    with open(path, encoding="utf-8") as f:
+        report = json.load(f)
+    if report["say"]:
+        raise SystemExit(f"{path} was spoken with {report['say']!r}; a voice is measured with its own sampling")
+    texts = held_out_lines()
+    if any([line["text"] for line in run["sentences"]] != texts for run in report["runs"]):
+        raise SystemExit(f"{path} is not of the sentences in {HELD_OUT}")
+    figures = {key: round(value, 4) for key, value in report["median"].items()}
+    return record(state, dict(what="served", sentences=len(texts), seeds=len(report["runs"]), **figures))
 
 
 def main():

@@ -88,8 +88,13 @@ def run_export(plan, state, until=None):
 
 
 def run_score(plan, state, until=None):
-    for what in ("teacher", "codec", "speech"):
+    for what in ("teacher", "codec"):
         print(json.dumps(evaluate.measure(what, plan, state, evaluate.held_out_lines())[0]), flush=True)
+
+
+def run_served(plan, state, until=None):
+    """After tools/voice/measure: the server that speaks is no part of this kit."""
+    print(json.dumps(evaluate.record_served(state)), flush=True)
 
 
 def run_release(plan, state, until=None):
@@ -97,7 +102,8 @@ def run_release(plan, state, until=None):
 
 
 STAGES = dict(corpus=run_corpus, tokens=run_tokens, decoder=run_decoder, gate=run_gate, codes=run_codes, ar=run_ar,
-              encoder=run_encoder, grpo=run_grpo, export=run_export, score=run_score, release=run_release)
+              encoder=run_encoder, grpo=run_grpo, export=run_export, score=run_score)
+AFTERWARDS = dict(served=run_served, release=run_release)
 
 
 def main():
@@ -105,7 +111,7 @@ def main():
     arguments.add_argument("--state", default=STATE)
     arguments.add_argument("--plan", default="default")
     arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--stage", choices=list(STAGES))
+    arguments.add_argument("--stage", choices=[*STAGES, *AFTERWARDS])
     arguments.add_argument("--until", type=int)
     a = arguments.parse_args()
     torch.set_num_threads(a.threads)
@@ -113,7 +119,7 @@ def main():
     torch.manual_seed(plan["seed"])
     os.makedirs(a.state, exist_ok=True)
     for name in [a.stage] if a.stage else STAGES:
-        STAGES[name](plan, a.state, a.until)
+        (STAGES | AFTERWARDS)[name](plan, a.state, a.until)
 
 
 if __name__ == "__main__":

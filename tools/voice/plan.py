@@ -47,11 +47,11 @@ DEFAULT = dict(
     codec=_codec(latent=192, encoder=16, decoder=256, heads=3, layers=4, inner=512, semantic=512, residual=512, stages=4,
                  rates=[4, 5, 8]),
     tokens=dict(residuals=7, steps=2400, lr=6e-4, batch=16, samples=40960, unquantized=0.1, mel_weight=5.0, phone_weight=0.3, bf16=True),
-    decoder=dict(steps=12000, lr=6e-4, discriminator_lr=3e-4, batch=12, samples=25600, cut_steps=50, joint_from=1500,
+    decoder=dict(steps=7500, lr=6e-4, discriminator_lr=3e-4, batch=12, samples=25600, cut_steps=50, joint_from=1500,
                  adversarial_from=2500, discriminator_channels=16, mel_weight=15.0, matching_weight=2.0, bf16=True),
     gate_cer=0.10,  # reconstructions must be understood before the transformer is trained
     release=dict(cer=0.15, wer=0.30),  # the worst speech that may become models/default
-    encoder=dict(steps=6000, lr=3e-4, batch=12, samples=20480, bf16=True),
+    encoder=dict(steps=3500, lr=3e-4, batch=12, samples=20480, bf16=True),
     ar=dict(steps=10000, lr=1e-3, tokens=2400, first_longest=130, longer_per_step=0.3, longest=620, longest_sequence=1200,
             turns=[1, 1, 1, 2, 3], turns_from=2000, noise=0.08, references=0.1, speaker_tags=0.1, fast_share=0.5,
             align_weight=0.5, watch=(2, 0), bf16=True),

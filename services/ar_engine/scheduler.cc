@@ -20,10 +20,10 @@ constexpr double kPromptsToFrames = 1;
 constexpr double kPlentyToStep = 0.25;
 // A step may take as many frames' time as this for those who have audio left: were it longer, those
 // who have none would fall behind, and it is better that who has most sits out.
-constexpr double kFramesAtPace = 0.95;
+constexpr double kFramesAtPace = 1;
 // And as many as this for those who are near empty. Beyond the pace every row more slows all down,
 // but rows together cost less than rows apart, so the youngest turns are left out only later.
-constexpr double kMostFrames = 1.3;
+constexpr double kMostFrames = 1.4;
 // But rows are not given up so far that the fixed part of a step is more than this of it: a model
 // that cannot keep pace serves most with large steps.
 constexpr double kMostFixed = 0.2;

@@ -5,16 +5,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/transport/channel_flags.h"
 #include "services/ar_engine/frame_model.h"
 
 namespace shoal::engine {
 
 void AddEngineFlags(service::FlagSet& set, EngineFlags* flags) {
   set.Add("checkpoint", &flags->checkpoint, "folder of the model");
-  set.Add("inbox", &flags->inbox, "where fronts reach this process: tcp://host:port or ipc://path");
-  set.Add("advertise", &flags->advertise, "the inbox as others dial it; empty = as bound");
-  set.Add("allow-insecure-tcp", &flags->allow_insecure_tcp,
-          "bind a TCP inbox that is not on loopback, without encryption");
+  transport::AddChannelFlags(set, &flags->channel);
   set.Add("threads", &flags->threads, "threads that compute");
   set.Add("deterministic", &flags->deterministic,
           "a request's codes do not depend on what runs beside it");
@@ -43,6 +41,9 @@ void AddEngineFlags(service::FlagSet& set, EngineFlags* flags) {
 absl::Status CheckEngineFlags(const EngineFlags& flags) {
   if (flags.checkpoint.empty()) {
     return absl::InvalidArgumentError("--checkpoint: expected the folder of a model");
+  }
+  if (absl::Status status = transport::CheckChannelFlags(flags.channel); !status.ok()) {
+    return status;
   }
   struct AtLeast {
     const char* flag;
@@ -78,9 +79,7 @@ int KvBlocksFor(const EngineFlags& flags, int64_t block_bytes, int64_t max_seq_l
 EngineService::Options ServiceOptionsFor(const EngineFlags& flags,
                                          const checkpoint::ModelConfig& model) {
   EngineService::Options options;
-  options.channel.bind = flags.inbox;
-  options.channel.advertise = flags.advertise;
-  options.channel.allow_insecure_tcp = flags.allow_insecure_tcp;
+  options.channel = flags.channel;
   pipeline::v1::Hello& self = options.channel.self;
   self.mutable_limits()->set_num_codebooks(static_cast<uint32_t>(model.num_codebooks));
   self.mutable_limits()->set_max_seq_len(static_cast<uint32_t>(model.text.max_seq_len));

@@ -9,15 +9,14 @@
 #include "common/checkpoint/model_config.h"
 #include "common/service/flag_set.h"
 #include "common/service/service_options.h"
+#include "common/transport/channel.h"
 #include "services/ar_engine/engine_service.h"
 
 namespace shoal::engine {
 
 struct EngineFlags {
   std::string checkpoint;
-  std::string inbox = "tcp://127.0.0.1:9001";
-  std::string advertise;
-  bool allow_insecure_tcp = false;
+  transport::Channel::Options channel{.bind = "tcp://127.0.0.1:9001"};
   int threads = 1;
   bool deterministic = true;
   int kv_blocks = 0;  // 0: kv_memory_mb decides

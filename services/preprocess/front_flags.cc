@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/transport/channel_flags.h"
 
 namespace shoal::preprocess {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 void AddAddressFlags(service::FlagSet& set, FrontFlags* flags) {
   set.Add("checkpoint", &flags->checkpoint, "folder of the model; only its codec is loaded");
   set.Add("listen", &flags->server.listen, "host:port of the gRPC service; port 0 takes any");
-  set.Add("inbox", &flags->inbox, "where stages reach this process: tcp://host:port or ipc://path");
+  transport::AddChannelFlags(set, &flags->server.channel);
   set.Add("engine", &flags->engines, "inboxes of the engines to use");
   set.Add("vocoder", &flags->vocoders, "inboxes of the vocoders to use");
   set.Add("max-connection-age", &flags->server.max_connection_age,
@@ -93,6 +94,9 @@ absl::Status FinishFrontFlags(FrontFlags* flags) {
   if (flags->checkpoint.empty()) {
     return absl::InvalidArgumentError("--checkpoint: expected the folder of a model");
   }
+  if (absl::Status status = transport::CheckChannelFlags(flags->server.channel); !status.ok()) {
+    return status;
+  }
   FrontOptions& front = flags->server.front;
   const std::pair<const char*, double> positive[] = {
       {"max-streams", front.max_streams},
@@ -137,7 +141,6 @@ absl::Status FinishFrontFlags(FrontFlags* flags) {
     front.residual_sampling =
         flags->residual_sampling == "greedy" ? tts::v1::RESIDUAL_GREEDY : tts::v1::RESIDUAL_SAMPLED;
   }
-  flags->server.channel.bind = flags->inbox;
   flags->server.channel.dial = flags->engines;
   flags->server.channel.dial.insert(flags->server.channel.dial.end(), flags->vocoders.begin(),
                                     flags->vocoders.end());

@@ -13,12 +13,11 @@ namespace shoal::preprocess {
 
 struct FrontFlags {
   std::string checkpoint;
-  std::string inbox = "tcp://127.0.0.1:9000";
   std::vector<std::string> engines, vocoders;
   std::string residual_sampling;
   int threads = 1;
   service::ServiceOptions service;
-  FrontServer::Options server;
+  FrontServer::Options server{.channel = {.bind = "tcp://127.0.0.1:9000"}};
 };
 
 // Declares all flags; the defaults are those of *flags.

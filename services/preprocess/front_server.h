@@ -33,8 +33,8 @@ class FrontServer {
     int max_receive_bytes = 64 << 20;        // of one request message
     absl::Duration max_connection_age = absl::Hours(1);
     transport::Channel::Options channel;  // `self` but for its stage and limits
-    FrontOptions front;
-    ModelFacts model;
+    FrontOptions front = {};
+    ModelFacts model = {};
   };
 
   // All pointers must outlive the server.

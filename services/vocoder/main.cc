@@ -15,6 +15,7 @@
 #include "common/service/openmp_waiting.h"
 #include "common/service/service_options.h"
 #include "common/service/shutdown.h"
+#include "common/transport/channel_flags.h"
 #include "services/vocoder/dac_frame_decoder.h"
 #include "services/vocoder/vocoder_service.h"
 #include "spdlog/spdlog.h"
@@ -24,9 +25,7 @@ namespace {
 
 struct Flags {
   std::string checkpoint;
-  std::string inbox = "tcp://127.0.0.1:9003";
-  std::string advertise;
-  bool allow_insecure_tcp = false;
+  transport::Channel::Options channel{.bind = "tcp://127.0.0.1:9003"};
   int slots = 64;
   int max_batch = 32;
   int max_chunk_frames = 8;
@@ -41,10 +40,7 @@ struct Flags {
 
 void AddFlags(service::FlagSet& set, Flags* flags) {
   set.Add("checkpoint", &flags->checkpoint, "folder of the model; only its codec is loaded");
-  set.Add("inbox", &flags->inbox, "where peers reach this process: tcp://host:port or ipc://path");
-  set.Add("advertise", &flags->advertise, "the inbox as peers dial it; empty = as bound");
-  set.Add("allow-insecure-tcp", &flags->allow_insecure_tcp,
-          "bind an inbox beyond loopback although its traffic is not encrypted");
+  transport::AddChannelFlags(set, &flags->channel);
   set.Add("slots", &flags->slots, "streams that may be open at once");
   set.Add("max-batch", &flags->max_batch, "streams in one decoder step");
   set.Add("max-chunk-frames", &flags->max_chunk_frames, "frames of one stream in a step");
@@ -63,6 +59,9 @@ void AddFlags(service::FlagSet& set, Flags* flags) {
 absl::Status Check(const Flags& flags) {
   if (flags.checkpoint.empty()) {
     return absl::InvalidArgumentError("--checkpoint: expected the folder of a model");
+  }
+  if (absl::Status status = transport::CheckChannelFlags(flags.channel); !status.ok()) {
+    return status;
   }
   for (const auto& [name, value] : {std::pair{"slots", flags.slots},
                                     {"max-batch", flags.max_batch},
@@ -135,9 +134,7 @@ int Run(int argc, char** argv) {
 
   service::Metrics metrics("shoal-vocoder");
   VocoderService::Options options;
-  options.channel.bind = flags.inbox;
-  options.channel.advertise = flags.advertise;
-  options.channel.allow_insecure_tcp = flags.allow_insecure_tcp;
+  options.channel = flags.channel;
   options.channel.self = *hello;
   options.loop.schedule = {
       .max_batch = flags.max_batch,

@@ -51,6 +51,8 @@ std::vector<std::string> Deployment::Command(StageName stage) const {
       "--checkpoint=" + options_.checkpoint,
       "--inbox=" + inbox(stage),
       "--admin-listen=127.0.0.1:" + std::to_string(admin_port_.at(stage)),
+      // Tests kill what they want dead; a machine that is busy kills nobody.
+      "--peer-silence=20s",
   };
   if (stage == StageName::kPreprocess) {
     command.push_back("--listen=" + front_address());

@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 
@@ -117,6 +118,7 @@ std::string ReadFile(const std::string& path) {
 // Below the ports that the kernel gives to outgoing connections, so that none takes it meanwhile.
 int FreePort() {
   static std::mt19937 random{std::random_device{}()};
+  static std::set<int> given;  // and perhaps not listened on yet
   for (int attempt = 0; attempt < 100; ++attempt) {
     const int port = std::uniform_int_distribution<int>(10000, 30000)(random);
     const int socket_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -126,7 +128,7 @@ int FreePort() {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     const bool free = bind(socket_fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
     close(socket_fd);
-    if (free) return port;
+    if (free && given.insert(port).second) return port;
   }
   throw std::runtime_error("no free port on loopback");
 }

@@ -1,18 +1,17 @@
 #include "services/ar_engine/engine_service.h"
 
-#include <deque>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/stage/failed_event.h"
 #include "spdlog/spdlog.h"
 
 namespace shoal::engine {
 namespace {
 
 namespace v1 = pipeline::v1;
+using stage::Because;
 
-// Room for what must not be lost (cancels, peers that went down) behind the turns that wait.
-constexpr size_t kInboundCapacity = 1 << 16;
 constexpr absl::Duration kGatePoll = absl::Milliseconds(5);
 // While every turn is paused only a message can change anything; until one comes the step counter
 // moves often enough to show that this thread is alive.
@@ -32,160 +31,58 @@ absl::StatusOr<std::unique_ptr<EngineService>> EngineService::Start(Options opti
   options.channel.self.mutable_capacity()->set_streams(StreamsOf(options.scheduler));
   options.channel.self.mutable_capacity()->set_queue(options.scheduler.max_waiting);
   std::unique_ptr<EngineService> self(new EngineService(std::move(options), model, metrics));
-  transport::Channel::Options channel = self->options_.channel;
-  channel.heartbeat = [engine = self.get()] { return engine->Heartbeat(); };
-  transport::Channel::Handlers handlers;
-  handlers.up = [](const transport::Peer& peer) {
-    spdlog::info("{} at {} is up", v1::Stage_Name(peer.stage), peer.inbox);
-  };
-  handlers.down = [engine = self.get()](uint64_t incarnation, absl::string_view why) {
-    engine->Push({.kind = Inbound::Kind::kPeerDown, .from = incarnation, .why = std::string(why)});
-  };
-  // The channel has checked that the envelope's incarnation is the connection's.
-  handlers.message = [engine = self.get()](uint64_t, transport::Message message) {
-    const uint64_t from = message.envelope.incarnation();
-    engine->OnMessage(from, std::move(message));
-  };
-  // Whoever waits for an answer gets one.
-  handlers.malformed = [engine = self.get()](uint64_t from, const v1::Envelope& envelope,
-                                             const absl::Status& why) {
-    engine->OnMalformed(from, envelope, why);
-  };
-  auto started = transport::Channel::Start(std::move(channel), std::move(handlers));
-  if (!started.ok()) return started.status();
-  self->channel_ = *std::move(started);
-  self->outlet_.Connect(self->channel_.get());
-  self->model_thread_ = std::thread([engine = self.get()] { engine->Run(); });
+  if (absl::Status started = self->stage_loop_.Start(); !started.ok()) return started;
   return self;
 }
 
 EngineService::EngineService(Options options, FrameModel* model, service::Metrics* metrics)
     : options_(std::move(options)),
       metrics_(metrics),
-      inbound_(kInboundCapacity),
       gate_(options_.test_gate),
       outlet_(&metrics_),
       engine_({.scheduler = options_.scheduler,
                .semantic_start = options_.sizes.semantic_start,
                .prefix_cache = options_.prefix_cache,
                .hold = [this](const Sequence& sequence) { return gate_.Holds(sequence); }},
-              model, &outlet_) {
+              model, &outlet_),
+      // Prompts can be large: no more of them wait than could be accepted.
+      stage_loop_(
+          {.channel = options_.channel,
+           .inbox = {.max_submits = StreamsOf(options_.scheduler) + options_.scheduler.max_waiting},
+           .step_bound = options_.step_bound},
+          this) {
   metrics_.SetLoad(engine_);
 }
 
-EngineService::~EngineService() {
-  inbound_.Close();
-  if (model_thread_.joinable()) model_thread_.join();
+absl::Duration EngineService::Step() {
+  gate_.Look();
+  const Engine::StepReport report = engine_.Step();
+  if (report.rows > 0) metrics_.CountStep(report);
+  if (engine_.idle()) return absl::InfiniteDuration();
+  if (report.worked()) return absl::ZeroDuration();
+  return options_.test_gate.frame >= 0 ? kGatePoll : kPausedPoll;
 }
 
-void EngineService::Drain() {
-  draining_ = true;
-  Push({.kind = Inbound::Kind::kWake});
+stage::Stage::Load EngineService::PublishLoad() {
+  metrics_.SetLoad(engine_);
+  return {.running = engine_.running(),
+          .waiting = engine_.waiting(),
+          .busy = !engine_.idle(),
+          .idle = engine_.idle()};
 }
 
-bool EngineService::AwaitIdle(absl::Duration limit) {
-  std::unique_lock<std::mutex> lock(idle_mutex_);
-  return became_idle_.wait_for(lock, absl::ToChronoNanoseconds(limit),
-                               [this] { return idle_ && drains_seen_ > 0; });
-}
-
-void EngineService::OnMessage(uint64_t from, transport::Message message) {
-  Inbound inbound = {.kind = Inbound::Kind::kMessage, .from = from, .message = std::move(message)};
-  // Prompts can be large: no more of them lie here than could be accepted.
-  if (inbound.message.envelope.has_submit()) {
-    const int limit = StreamsOf(options_.scheduler) + options_.scheduler.max_waiting;
-    if (queued_submits_.fetch_add(1) >= limit) {
-      queued_submits_.fetch_sub(1);
-      inbound.kind = Inbound::Kind::kOverflow;
-      inbound.message.parts.clear();
-    }
-  }
-  Push(std::move(inbound));
-}
-
-void EngineService::OnMalformed(uint64_t from, const v1::Envelope& envelope,
-                                const absl::Status& why) {
-  if (!envelope.has_submit()) return;
-  Inbound inbound = {
-      .kind = Inbound::Kind::kMalformed, .from = from, .why = std::string(why.message())};
-  *inbound.message.envelope.mutable_submit()->mutable_stream() = envelope.submit().stream();
-  inbound.message.envelope.mutable_submit()->set_turn(envelope.submit().turn());
-  inbound.message.envelope.mutable_submit()->set_attempt(envelope.submit().attempt());
-  Push(std::move(inbound));
-}
-
-void EngineService::Push(Inbound inbound) {
-  if (!inbound_.TryPush(std::move(inbound)) && !inbound_.closed()) {
-    spdlog::error("{} messages wait for the model thread: one is lost", inbound_.size());
-  }
-}
-
-v1::Heartbeat EngineService::Heartbeat() const {
-  v1::Heartbeat heartbeat;
-  heartbeat.set_step(step_);
-  heartbeat.set_busy(busy_);
-  heartbeat.set_step_bound_seconds(absl::ToDoubleSeconds(options_.step_bound));
-  heartbeat.set_running(running_);
-  heartbeat.set_waiting(waiting_);
-  heartbeat.set_draining(draining_);
-  return heartbeat;
-}
-
-void EngineService::Run() {
-  const absl::Duration nothing_to_run = options_.test_gate.frame >= 0 ? kGatePoll : kPausedPoll;
-  absl::Duration wait = absl::InfiniteDuration();
-  while (!inbound_.closed()) {
-    for (Inbound& inbound : inbound_.PopAll(wait)) Handle(std::move(inbound));
-    PublishLoad();
-    gate_.Look();
-    const Engine::StepReport report = engine_.Step();
-    ++step_;
-    if (report.rows > 0) metrics_.CountStep(report);
-    PublishLoad();
-    wait = engine_.idle()    ? absl::InfiniteDuration()
-           : report.worked() ? absl::ZeroDuration()
-                             : nothing_to_run;
-  }
+void EngineService::FailAll() {
   engine_.Fail([](const Sequence&) { return true; },
                Because(absl::UnavailableError("the engine shuts down"), "DRAINING"));
-  PublishLoad();
 }
 
-void EngineService::PublishLoad() {
-  metrics_.SetLoad(engine_);
-  running_ = engine_.running();
-  waiting_ = engine_.waiting();
-  busy_ = !engine_.idle();
-  std::lock_guard<std::mutex> lock(idle_mutex_);
-  if (idle_ == engine_.idle() && !draining_) return;
-  idle_ = engine_.idle();
-  became_idle_.notify_all();
-}
-
-void EngineService::Handle(Inbound inbound) {
-  switch (inbound.kind) {
-    case Inbound::Kind::kMessage:
-      return HandleMessage(inbound.from, inbound.message);
-    case Inbound::Kind::kOverflow:
-      return outlet_.Refuse(inbound.from, inbound.message.envelope.submit(),
-                            absl::ResourceExhaustedError("the engine is full"));
-    case Inbound::Kind::kMalformed:
-      return outlet_.Refuse(inbound.from, inbound.message.envelope.submit(),
-                            absl::InvalidArgumentError(inbound.why));
-    case Inbound::Kind::kPeerDown:
-      return HandlePeerDown(inbound.from, inbound.why);
-    case Inbound::Kind::kWake: {
-      std::lock_guard<std::mutex> lock(idle_mutex_);
-      ++drains_seen_;
-      return;
-    }
-  }
+void EngineService::Refuse(uint64_t from, const v1::Submit& submit, const absl::Status& why) {
+  outlet_.Refuse(from, submit, why);
 }
 
 void EngineService::HandleMessage(uint64_t from, const transport::Message& message) {
   switch (message.envelope.body_case()) {
     case v1::Envelope::kSubmit:
-      --queued_submits_;
       return HandleSubmit(from, message);
     case v1::Envelope::kAudioCredit:
       return HandleCredit(from, message.envelope.audio_credit());
@@ -217,7 +114,8 @@ void EngineService::HandleSubmit(uint64_t from, const transport::Message& messag
 }
 
 absl::Status EngineService::Accept(uint64_t from, const transport::Message& message) {
-  if (draining_) return Because(absl::UnavailableError("the engine drains"), "DRAINING");
+  if (stage_loop_.draining())
+    return Because(absl::UnavailableError("the engine drains"), "DRAINING");
   const v1::Submit& submit = message.envelope.submit();
   if (!submit.has_generate()) {
     return absl::InvalidArgumentError("submit.work: an engine takes generate only");
@@ -227,7 +125,8 @@ absl::Status EngineService::Accept(uint64_t from, const transport::Message& mess
   request->sampling.round_logits_to_bf16 = options_.round_logits_to_bf16;
   const StreamKey stream = request->stream;
   const v1::Peer& vocoder = submit.generate().vocoder();
-  if (absl::Status status = channel_->Dial(vocoder.inbox(), vocoder.incarnation()); !status.ok()) {
+  if (absl::Status status = stage_loop_.channel().Dial(vocoder.inbox(), vocoder.incarnation());
+      !status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("submit.generate.vocoder: ", status.message()));
   }
   if (absl::Status status = engine_.Submit(*std::move(request)); !status.ok()) {

@@ -11,8 +11,8 @@ shoal_library(ar_engine_policy DIR services/ar_engine
 shoal_library(ar_engine_service DIR services/ar_engine
   SOURCES engine_flags.cc engine_metrics.cc engine_service.cc generate_check.cc
           test_gate.cc turn_outlet.cc
-  DEPS ar_engine_policy checkpoint service transport proto_pipeline absl::cord
-       absl::str_format absl::time)
+  DEPS ar_engine_policy checkpoint service stage transport proto_pipeline absl::str_format
+       absl::time)
 
 if(SHOAL_TORCH)
   shoal_binary(shoal-ar-engine SOURCES main.cc

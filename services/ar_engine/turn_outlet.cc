@@ -2,32 +2,15 @@
 
 #include <utility>
 
-#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/service/log.h"
-#include "common/service/status_code.h"
+#include "common/stage/failed_event.h"
 
 namespace shoal::engine {
 namespace {
 
 namespace v1 = pipeline::v1;
-
-constexpr char kReasonPayload[] = "shoal.reason";
-
-std::string ReasonOf(const absl::Status& status) {
-  if (auto reason = status.GetPayload(kReasonPayload); reason.has_value()) {
-    return std::string(*reason);
-  }
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-      return "INVALID_FIELD";
-    case absl::StatusCode::kResourceExhausted:
-      return "STAGES_BUSY";
-    default:
-      return "STAGE_FAILED";
-  }
-}
 
 double Seconds(Engine::Clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -47,9 +30,7 @@ void SetTurn(const Sequence& sequence, Body& body) {
 }
 
 void SetFailed(const absl::Status& why, v1::Event& event) {
-  event.mutable_failed()->set_code(service::CodeOf(why));
-  event.mutable_failed()->set_message(std::string(why.message()));
-  event.mutable_failed()->set_reason(ReasonOf(why));
+  stage::SetFailed(why, event);
   event.mutable_failed()->set_retry_after_seconds(RetryAfterSeconds(why));
 }
 
@@ -68,11 +49,6 @@ v1::FinishReason ToProto(FinishReason reason) {
 }
 
 }  // namespace
-
-absl::Status Because(absl::Status status, absl::string_view reason) {
-  status.SetPayload(kReasonPayload, absl::Cord(reason));
-  return status;
-}
 
 void TurnOutlet::Open(const Sequence& sequence, uint64_t vocoder, const std::string& traceparent) {
   routes_[sequence.stream()] = {.vocoder = vocoder, .traceparent = traceparent};
@@ -178,7 +154,7 @@ absl::Status TurnOutlet::SendFrame(const Sequence& sequence, transport::Message 
   message.envelope.set_traceparent(route.traceparent);
   const absl::Status sent = channel_->Send(route.vocoder, std::move(message));
   if (sent.ok()) return sent;
-  return Because(
+  return stage::Because(
       absl::UnavailableError(absl::StrCat("the vocoder does not take frames: ", sent.message())),
       "VOCODER_LOST");
 }

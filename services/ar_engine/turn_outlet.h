@@ -18,9 +18,6 @@
 
 namespace shoal::engine {
 
-// `reason` goes out as Event.Failed.reason; without one it follows from the code.
-absl::Status Because(absl::Status status, absl::string_view reason);
-
 class TurnOutlet final : public EngineSink {
  public:
   // `metrics` outlives this.

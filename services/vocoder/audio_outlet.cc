@@ -3,10 +3,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/service/log.h"
-#include "common/service/status_code.h"
+#include "common/stage/failed_event.h"
 
 namespace shoal::vocoder {
 namespace {
@@ -16,19 +15,6 @@ namespace v1 = pipeline::v1;
 void SetStream(const StreamKey& stream, v1::StreamId* id) {
   id->set_high(stream.high);
   id->set_low(stream.low);
-}
-
-absl::string_view ReasonOf(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-      return "INVALID_FIELD";
-    case absl::StatusCode::kResourceExhausted:
-      return "STAGES_BUSY";
-    case absl::StatusCode::kDataLoss:
-      return "FRAMES_LOST";
-    default:
-      return "STAGE_FAILED";
-  }
 }
 
 }  // namespace
@@ -49,11 +35,11 @@ void AudioOutlet::Accept(const StreamKey& stream, const StreamOwner& owner, uint
   channel_->Send(owner.front, std::move(message)).IgnoreError();
 }
 
-void AudioOutlet::Refuse(const StreamKey& stream, const StreamOwner& owner, const absl::Status& why,
-                         absl::string_view reason) {
+void AudioOutlet::Refuse(const StreamKey& stream, const StreamOwner& owner,
+                         const absl::Status& why) {
   metrics_->refused.Increment();
   Log(stream, "refused", why.message());
-  SendFailed(stream, owner, why, reason.empty() ? ReasonOf(why) : reason);
+  SendFailed(stream, owner, why);
 }
 
 void AudioOutlet::Forget(const StreamKey& stream) {
@@ -94,12 +80,12 @@ void AudioOutlet::OnFailed(const StreamKey& stream, const StreamOwner& owner,
                            const absl::Status& why) {
   metrics_->failed.Increment();
   Log(stream, "failed", why.message());
-  SendFailed(stream, owner, why, ReasonOf(why));
+  SendFailed(stream, owner, why);
   sent_.erase(stream);
 }
 
 void AudioOutlet::SendFailed(const StreamKey& stream, const StreamOwner& owner,
-                             const absl::Status& why, absl::string_view reason) {
+                             const absl::Status& why) {
   transport::Message message;
   v1::Event& event = *message.envelope.mutable_event();
   SetStream(stream, event.mutable_stream());
@@ -108,9 +94,7 @@ void AudioOutlet::SendFailed(const StreamKey& stream, const StreamOwner& owner,
     message.envelope.set_traceparent(sent->second.traceparent);
     event.set_sequence(sent->second.messages++);
   }
-  event.mutable_failed()->set_code(service::CodeOf(why));
-  event.mutable_failed()->set_message(std::string(why.message()));
-  event.mutable_failed()->set_reason(std::string(reason));
+  stage::SetFailed(why, event);
   channel_->Send(owner.front, std::move(message)).IgnoreError();
 }
 

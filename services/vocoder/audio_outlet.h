@@ -28,9 +28,8 @@ class AudioOutlet final : public DecodeSink {
   // replaces, had sent stays counted: numbers of messages go on.
   void Accept(const StreamKey& stream, const StreamOwner& owner, uint32_t turn,
               const std::string& traceparent);
-  // The loop has not. `reason` as in Event.Failed; empty: it follows from the code.
-  void Refuse(const StreamKey& stream, const StreamOwner& owner, const absl::Status& why,
-              absl::string_view reason = "");
+  // The loop has not.
+  void Refuse(const StreamKey& stream, const StreamOwner& owner, const absl::Status& why);
   // The front closed it, or is gone.
   void Forget(const StreamKey& stream);
 
@@ -46,8 +45,7 @@ class AudioOutlet final : public DecodeSink {
     std::string traceparent;
   };
 
-  void SendFailed(const StreamKey& stream, const StreamOwner& owner, const absl::Status& why,
-                  absl::string_view reason);
+  void SendFailed(const StreamKey& stream, const StreamOwner& owner, const absl::Status& why);
   void Log(const StreamKey& stream, absl::string_view outcome, absl::string_view why = "") const;
 
   VocoderMetrics* const metrics_;

@@ -4,16 +4,13 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "common/stage/failed_event.h"
 #include "spdlog/spdlog.h"
 
 namespace shoal::vocoder {
 namespace {
 
 namespace v1 = pipeline::v1;
-
-// Frames are small, and every stream's queue has a bound of its own behind this one.
-constexpr size_t kInboundCapacity = 1 << 16;
 
 StreamKey KeyOf(const v1::StreamId& id) { return {id.high(), id.low()}; }
 
@@ -26,27 +23,7 @@ absl::StatusOr<std::unique_ptr<VocoderService>> VocoderService::Start(Options op
   options.channel.self.mutable_capacity()->set_streams(decoder->num_slots());
   options.channel.self.mutable_limits()->set_replay_frames(decoder->replay_frames());
   std::unique_ptr<VocoderService> self(new VocoderService(std::move(options), decoder, metrics));
-  transport::Channel::Options channel = self->options_.channel;
-  channel.heartbeat = [vocoder = self.get()] { return vocoder->Heartbeat(); };
-  transport::Channel::Handlers handlers;
-  handlers.up = [](const transport::Peer& peer) {
-    spdlog::info("{} at {} is up", v1::Stage_Name(peer.stage), peer.inbox);
-  };
-  handlers.down = [vocoder = self.get()](uint64_t incarnation, absl::string_view why) {
-    vocoder->Push({.kind = Inbound::Kind::kPeerDown, .from = incarnation, .why = std::string(why)});
-  };
-  handlers.message = [vocoder = self.get()](uint64_t from, transport::Message message) {
-    vocoder->Push({.kind = Inbound::Kind::kMessage, .from = from, .message = std::move(message)});
-  };
-  handlers.malformed = [vocoder = self.get()](uint64_t from, const v1::Envelope& envelope,
-                                              const absl::Status& why) {
-    vocoder->OnMalformed(from, envelope, why);
-  };
-  auto started = transport::Channel::Start(std::move(channel), std::move(handlers));
-  if (!started.ok()) return started.status();
-  self->channel_ = *std::move(started);
-  self->outlet_.Connect(self->channel_.get());
-  self->model_thread_ = std::thread([vocoder = self.get()] { vocoder->Run(); });
+  if (absl::Status started = self->stage_loop_.Start(); !started.ok()) return started;
   return self;
 }
 
@@ -57,101 +34,32 @@ VocoderService::VocoderService(Options options, FrameDecoder* decoder, service::
               .replay_frames = decoder->replay_frames(),
               .max_stream_frames = options_.loop.max_stream_frames}),
       metrics_(metrics),
-      inbound_(kInboundCapacity),
       outlet_(&metrics_),
-      loop_(options_.loop, decoder, &outlet_) {
+      loop_(options_.loop, decoder, &outlet_),
+      stage_loop_({.channel = options_.channel, .step_bound = options_.step_bound}, this) {
   metrics_.SetLoad(loop_);
 }
 
-VocoderService::~VocoderService() {
-  inbound_.Close();
-  if (model_thread_.joinable()) model_thread_.join();
+absl::Duration VocoderService::Step() {
+  metrics_.CountStep(loop_.Step([this] { stage_loop_.Receive(); }));
+  const std::optional<DecodeLoop::Clock::duration> next = loop_.TimeUntilWork();
+  return next.has_value() ? absl::FromChrono(*next) : absl::InfiniteDuration();
 }
 
-void VocoderService::Drain() {
-  draining_ = true;
-  Push({.kind = Inbound::Kind::kDrain});
+stage::Stage::Load VocoderService::PublishLoad() {
+  metrics_.SetLoad(loop_);
+  return {.running = loop_.open_streams(),
+          .busy = loop_.TimeUntilWork() == DecodeLoop::Clock::duration::zero(),
+          .idle = loop_.open_streams() == 0};
 }
 
-bool VocoderService::AwaitIdle(absl::Duration limit) {
-  std::unique_lock<std::mutex> lock(drained_mutex_);
-  return drained_changed_.wait_for(lock, absl::ToChronoNanoseconds(limit),
-                                   [this] { return drained_; });
-}
-
-// A front that asks for what cannot be read is told so, and need not wait until it has had enough.
-void VocoderService::OnMalformed(uint64_t from, const v1::Envelope& envelope,
-                                 const absl::Status& why) {
-  if (!envelope.has_submit()) return;
-  Inbound inbound = {
-      .kind = Inbound::Kind::kMalformed, .from = from, .why = std::string(why.message())};
-  v1::Submit& submit = *inbound.message.envelope.mutable_submit();
-  *submit.mutable_stream() = envelope.submit().stream();
-  submit.set_attempt(envelope.submit().attempt());
-  Push(std::move(inbound));
-}
-
-void VocoderService::Push(Inbound inbound) {
-  if (!inbound_.TryPush(std::move(inbound)) && !inbound_.closed()) {
-    spdlog::error("{} messages wait for the model thread: one is lost", inbound_.size());
-  }
-}
-
-v1::Heartbeat VocoderService::Heartbeat() const {
-  v1::Heartbeat heartbeat;
-  heartbeat.set_step(step_);
-  heartbeat.set_busy(busy_);
-  heartbeat.set_step_bound_seconds(absl::ToDoubleSeconds(options_.step_bound));
-  heartbeat.set_running(open_);
-  heartbeat.set_draining(draining_);
-  return heartbeat;
-}
-
-void VocoderService::Run() {
-  absl::Duration wait = absl::InfiniteDuration();
-  while (!inbound_.closed()) {
-    Receive(wait);
-    metrics_.CountStep(loop_.Step([this] { Receive(absl::ZeroDuration()); }));
-    ++step_;
-    PublishLoad();
-    const std::optional<DecodeLoop::Clock::duration> next = loop_.TimeUntilWork();
-    wait = next.has_value() ? absl::FromChrono(*next) : absl::InfiniteDuration();
-  }
+void VocoderService::FailAll() {
   loop_.FailAll([](const StreamOwner&) { return true; },
                 absl::UnavailableError("the vocoder shuts down"));
-  PublishLoad();
 }
 
-void VocoderService::Receive(absl::Duration wait) {
-  for (const Inbound& inbound : inbound_.PopAll(wait)) Handle(inbound);
-  PublishLoad();
-}
-
-void VocoderService::PublishLoad() {
-  metrics_.SetLoad(loop_);
-  open_ = loop_.open_streams();
-  busy_ = loop_.TimeUntilWork() == DecodeLoop::Clock::duration::zero();
-  if (!drain_seen_ || loop_.open_streams() > 0) return;
-  std::lock_guard<std::mutex> lock(drained_mutex_);
-  drained_ = true;
-  drained_changed_.notify_all();
-}
-
-void VocoderService::Handle(const Inbound& inbound) {
-  switch (inbound.kind) {
-    case Inbound::Kind::kMessage:
-      HandleMessage(inbound.from, inbound.message);
-      break;
-    case Inbound::Kind::kMalformed:
-      HandleMalformed(inbound.from, inbound.message.envelope.submit(), inbound.why);
-      break;
-    case Inbound::Kind::kPeerDown:
-      HandlePeerDown(inbound.from, inbound.why);
-      break;
-    case Inbound::Kind::kDrain:
-      drain_seen_ = true;
-      break;
-  }
+void VocoderService::Refuse(uint64_t from, const v1::Submit& submit, const absl::Status& why) {
+  outlet_.Refuse(KeyOf(submit.stream()), {.front = from, .attempt = submit.attempt()}, why);
 }
 
 void VocoderService::HandleMessage(uint64_t from, const transport::Message& message) {
@@ -180,8 +88,9 @@ void VocoderService::HandleSubmit(uint64_t from, const transport::Message& messa
   const StreamOwner* former = loop_.Find(stream);
   const bool replaces =
       former != nullptr && former->front == from && former->attempt < owner.attempt;
-  if (draining_ && !replaces) {
-    return outlet_.Refuse(stream, owner, absl::UnavailableError("the vocoder drains"), "DRAINING");
+  if (stage_loop_.draining() && !replaces) {
+    return outlet_.Refuse(stream, owner,
+                          stage::Because(absl::UnavailableError("the vocoder drains"), "DRAINING"));
   }
   if (replaces) loop_.Close(stream);
   if (absl::Status opened = loop_.Open(stream, owner, *start); !opened.ok()) {
@@ -189,12 +98,6 @@ void VocoderService::HandleSubmit(uint64_t from, const transport::Message& messa
   }
   if (start->position > 0) metrics_.rebuilt_at_submit.Increment();
   outlet_.Accept(stream, owner, start->turn, message.envelope.traceparent());
-}
-
-void VocoderService::HandleMalformed(uint64_t from, const v1::Submit& submit,
-                                     absl::string_view why) {
-  outlet_.Refuse(KeyOf(submit.stream()), {.front = from, .attempt = submit.attempt()},
-                 absl::InvalidArgumentError(why));
 }
 
 void VocoderService::HandleFrame(const transport::Message& message) {

@@ -36,7 +36,7 @@ def draw(log, title, path):
 
 def draw_scores(lines, path):
     """Error rates of everything measured over the CPU minutes of all stages until then."""
-    figure, axis = plt.subplots(figsize=(5, 3.2))
+    figure, axis = plt.subplots(figsize=(7.5, 3.4))
     for what in sorted({line["what"] for line in lines}):
         points = [(sum(minutes for _, minutes in line["progress"].values()), 100 * line["cer"], 100 * line["wer"])
                   for line in lines if line["what"] == what]
@@ -45,7 +45,8 @@ def draw_scores(lines, path):
         axis.plot(minutes, wer, marker="x", linestyle=":", color=drawn.get_color(), label=f"{what}: WER")
     axis.set_xlabel("CPU minutes of all stages", fontsize=8)
     axis.set_ylabel("%", fontsize=8)
-    axis.legend(fontsize=7)
+    axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1))
+    axis.set_ylim(bottom=0)
     axis.grid(alpha=0.3)
     figure.tight_layout()
     figure.savefig(path, dpi=90)

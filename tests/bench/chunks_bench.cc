@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -33,8 +34,7 @@ double MedianMs(const Call& call) {
     times.push_back(Now() - begin);
   }
   times.erase(times.begin());  // the first call also warms up
-  std::sort(times.begin(), times.end());
-  return 1e3 * times[times.size() / 2];
+  return 1e3 * bench::Median(std::move(times));
 }
 
 // Streams of equal numbers of frames.

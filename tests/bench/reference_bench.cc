@@ -11,10 +11,7 @@
 #include <sndfile.h>
 #include <sodium.h>
 
-#include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <future>
 #include <memory>
 #include <random>
@@ -35,7 +32,6 @@ namespace shoal {
 namespace {
 
 using bench::Must;
-using bench::SecondsOf;
 using preprocess::CodecReferenceEncoder;
 using preprocess::ReferenceCache;
 
@@ -50,29 +46,13 @@ std::vector<float> Samples(int rate, double seconds) {
   return samples;
 }
 
-struct Times {
-  std::vector<double> wall, processor;
-
-  template <typename Call>
-  void Add(const Call& call) {
-    const double begin = SecondsOf(CLOCK_MONOTONIC), used = SecondsOf(CLOCK_PROCESS_CPUTIME_ID);
-    call();
-    wall.push_back(SecondsOf(CLOCK_MONOTONIC) - begin);
-    processor.push_back(SecondsOf(CLOCK_PROCESS_CPUTIME_ID) - used);
-  }
-  // Medians; the processor's time does not count what else runs on a busy machine.
-  void Print(const std::string& name, double audio_seconds) {
-    const auto median = [](std::vector<double>& times) {
-      std::sort(times.begin(), times.end());
-      return times[times.size() / 2];
-    };
-    const double took = median(wall), used = median(processor);
-    std::printf("%s %.4f ms/s_of_audio\n", name.c_str(), 1e3 * took / audio_seconds);
-    std::printf("%s_rtf %.6f ratio\n", name.c_str(), took / audio_seconds);
-    std::printf("%s_processor_rtf %.6f ratio\n", name.c_str(), used / audio_seconds);
-    std::fflush(stdout);
-  }
-};
+// Medians; the processor's time does not count what else runs on a busy machine.
+void Report(const bench::Timer& timer, const std::string& name, double audio_seconds) {
+  const double rtf = 1e-3 * timer.elapsed() / audio_seconds;
+  bench::Print(name, 1e3 * rtf, "ms/s_of_audio");
+  bench::Print(name + "_rtf", rtf, "ratio");
+  bench::Print(name + "_processor_rtf", 1e-3 * timer.cpu() / audio_seconds, "ratio");
+}
 
 class Bench {
  public:
@@ -83,33 +63,33 @@ class Bench {
   void Encoder() {
     for (const int threads : {1, 2}) {
       at::set_num_threads(threads);
-      Times times;
+      bench::Timer times;
       for (int i = 0; i < kRounds; ++i) {
         const std::vector<float> samples = Samples(encoder_->sample_rate(), seconds_);
-        times.Add([&] { Must(encoder_->Encode(samples, [](double) { return true; })); });
+        times.Run([&] { Must(encoder_->Encode(samples, [](double) { return true; })); });
       }
-      times.Print("reference_encoder_threads_" + std::to_string(threads), seconds_);
+      Report(times, "reference_encoder_threads_" + std::to_string(threads), seconds_);
     }
     at::set_num_threads(1);
   }
 
   void Upload() {
     const testing::TempDir folder;
-    Times cold, memory, disk;
+    bench::Timer cold, memory, disk;
     for (int i = 0; i < kRounds; ++i) {
       const std::string recording = testing::MakeRecording(SF_FORMAT_WAV | SF_FORMAT_PCM_16, 2,
                                                            44100, Stereo(Samples(44100, seconds_)));
       {
         const auto cache = Open(folder.path());
-        cold.Add([&] { Get(*cache, recording); });
-        memory.Add([&] { Get(*cache, recording); });
+        cold.Run([&] { Get(*cache, recording); });
+        memory.Run([&] { Get(*cache, recording); });
       }
       const auto restarted = Open(folder.path());
-      disk.Add([&] { Get(*restarted, recording); });
+      disk.Run([&] { Get(*restarted, recording); });
     }
-    cold.Print("reference_upload_cold", seconds_);
-    memory.Print("reference_upload_from_memory", seconds_);
-    disk.Print("reference_upload_from_disk", seconds_);
+    Report(cold, "reference_upload_cold", seconds_);
+    Report(memory, "reference_upload_from_memory", seconds_);
+    Report(disk, "reference_upload_from_disk", seconds_);
   }
 
  private:

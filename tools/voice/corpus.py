@@ -49,16 +49,16 @@ def speak(program, lines, prefix):
     os.replace(part + ".tsv", prefix + ".tsv")
 
 
-def make_shards(folder, seed, shards, texts_per_shard):
-    """Makes the shards that are missing."""
+def make_shards(folder, shards, seed, texts_per_shard, dense_from):
+    """Makes those of `shards` that are missing; texts are dense with rare words from shard `dense_from` on."""
     program = build_teacher(folder)
     lexicon = None
-    for shard in range(shards):
+    for shard in shards:
         prefix = os.path.join(folder, f"{shard:03d}")
         if os.path.exists(prefix + ".tsv"):
             continue
         lexicon = lexicon or texts.Lexicon()
-        lines = texts.TextMaker(lexicon, f"{seed}/{shard}").texts(texts_per_shard)
+        lines = texts.TextMaker(lexicon, f"{seed}/{shard}", dense=shard >= dense_from).texts(texts_per_shard)
         with open(prefix + ".txt", "w", encoding="utf-8") as f:
             f.write("\n".join(lines) + "\n")
         speak(program, lines, prefix)

@@ -37,7 +37,8 @@ def _track(plan, state):
 
 
 def run_corpus(plan, state, until=None):
-    corpus.make_shards(_shards(plan, state)[0], plan["seed"], plan["corpus"]["shards"], plan["corpus"]["texts_per_shard"])
+    p = plan["corpus"]
+    corpus.make_shards(*_shards(plan, state), plan["seed"], p["texts_per_shard"], p["dense_from"])
 
 
 def run_tokens(plan, state, until=None):

@@ -42,17 +42,17 @@ def _model(codec, dim, layers, heads, inner, fast_dim, fast_layers, fast_heads, 
 
 DEFAULT = dict(
     seed=1,
-    corpus=dict(shards=24, texts_per_shard=1200, audio_shards=8),
+    corpus=dict(shards=48, texts_per_shard=1200, audio_shards=8, dense_from=24),
     delay_steps=2,  # the decoder speaks 20 ms late, so that every sample is told of from both sides
     codec=_codec(latent=192, encoder=16, decoder=256, heads=3, layers=4, inner=512, semantic=512, residual=512, stages=4,
                  rates=[4, 5, 8]),
     tokens=dict(residuals=7, steps=2400, lr=6e-4, batch=16, samples=40960, unquantized=0.1, mel_weight=5.0, phone_weight=0.3, bf16=True),
-    decoder=dict(steps=7500, lr=6e-4, discriminator_lr=3e-4, batch=12, samples=25600, cut_steps=50, joint_from=1500,
+    decoder=dict(steps=12500, lr=6e-4, discriminator_lr=3e-4, batch=12, samples=25600, cut_steps=50, joint_from=1500,
                  adversarial_from=2500, discriminator_channels=16, mel_weight=15.0, matching_weight=2.0, bf16=True),
     gate_cer=0.10,  # reconstructions must be understood before the transformer is trained
     release=dict(cer=0.15, wer=0.30),  # the worst speech that may become models/default
-    encoder=dict(steps=3500, lr=3e-4, batch=12, samples=20480, bf16=True),
-    ar=dict(steps=10000, lr=1e-3, tokens=2400, first_longest=130, longer_per_step=0.3, longest=620, longest_sequence=1200,
+    encoder=dict(steps=8000, lr=3e-4, batch=12, samples=20480, bf16=True),
+    ar=dict(steps=17000, lr=1e-3, tokens=2400, first_longest=130, longer_per_step=0.3, longest=620, longest_sequence=1200,
             turns=[1, 1, 1, 2, 3], turns_from=2000, noise=0.08, references=0.1, speaker_tags=0.1, fast_share=0.5,
             align_weight=0.5, watch=(2, 0), bf16=True),
     # generation_config.json: what requests to this voice leave open (common/checkpoint/generation_config.h).
@@ -67,7 +67,7 @@ DEFAULT["model"] = _model(DEFAULT["codec"], dim=256, layers=6, heads=4, inner=76
                           fast_inner=512, longest=4096)
 
 TINY = copy.deepcopy(DEFAULT)
-TINY["corpus"] = dict(shards=1, texts_per_shard=12, audio_shards=1)
+TINY["corpus"] = dict(shards=2, texts_per_shard=12, audio_shards=1, dense_from=1)
 TINY["codec"] = _codec(latent=32, encoder=4, decoder=32, heads=2, layers=1, inner=32, semantic=64, residual=32, stages=2,
                        rates=[4, 5, 8])
 TINY["tokens"].update(residuals=3, steps=40, lr=2e-3, batch=2, samples=5120)

@@ -116,13 +116,20 @@ class Lexicon:
 
 
 class TextMaker:
-    """A stream of different sentences, fixed by its seed."""
+    """A stream of different sentences, fixed by its seed.
 
-    def __init__(self, lexicon, seed):
+    Dense texts teach spelling-to-sound: nearly every open word of theirs is a rare one, and most are mere lists.
+    """
+
+    def __init__(self, lexicon, seed, dense=False):
         self.lexicon, self.random = lexicon, random.Random(seed)
+        self.more_lists, self.least_rare = (0.4, 0.85) if dense else (0.0, 0.0)
+
+    def rarely(self, share):
+        return self.random.random() < max(share, self.least_rare)
 
     def pick(self, core, rare, share=0.45):
-        return self.random.choice(rare if rare and self.random.random() < share else core)
+        return self.random.choice(rare if rare and self.rarely(share) else core)
 
     def noun(self):
         return self.pick(NOUNS, self.lexicon.nouns)
@@ -137,7 +144,7 @@ class TextMaker:
         return self.pick(FIRST_NAMES, self.lexicon.names, 0.6)
 
     def plural(self):
-        if self.random.random() < 0.4:
+        if self.rarely(0.4):
             return self.random.choice(self.lexicon.plurals)
         noun = self.random.choice(NOUNS)
         if re.search("[^aeiou]y$", noun):
@@ -255,6 +262,8 @@ class TextMaker:
 
     def sentence(self):
         r = self.random
+        if self.more_lists and r.random() < self.more_lists:
+            return self.listing()
         k = r.random()
         if k < 0.24:
             return self.listing()

@@ -8,6 +8,7 @@ function(shoal_library name)
   cmake_parse_arguments(arg "ATEN" "DIR" "SOURCES;DEPS" ${ARGN})
   set(root ${CMAKE_BINARY_DIR}/include-roots/${name})
   get_filename_component(parent ${root}/${arg_DIR} DIRECTORY)
+  file(REMOVE_RECURSE ${root})  # the folder may have stood elsewhere
   file(MAKE_DIRECTORY ${parent})
   file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${arg_DIR} ${root}/${arg_DIR} SYMBOLIC)
   if(arg_SOURCES)

@@ -18,8 +18,8 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "loadtest/simulation/step_cost.h"
-#include "services/ar_engine/frame_model.h"
-#include "services/ar_engine/sequence.h"
+#include "services/ar_engine/policy/frame_model.h"
+#include "services/ar_engine/policy/sequence.h"
 
 namespace shoal::simulation {
 

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "loadtest/simulation/player.h"
-#include "services/ar_engine/engine.h"
+#include "services/ar_engine/policy/engine.h"
 
 namespace shoal::simulation {
 namespace {

@@ -16,7 +16,7 @@
 #include "loadtest/simulation/simulated_gpu.h"
 #include "loadtest/simulation/step_cost.h"
 #include "loadtest/simulation/workload.h"
-#include "services/ar_engine/scheduler.h"
+#include "services/ar_engine/policy/scheduler.h"
 
 namespace shoal::simulation {
 

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "services/ar_engine/sequence.h"
+#include "services/ar_engine/policy/sequence.h"
 
 namespace shoal::simulation {
 

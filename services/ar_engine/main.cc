@@ -17,11 +17,11 @@
 #include "common/service/openmp_waiting.h"
 #include "common/service/shutdown.h"
 #include "common/transport/channel_metrics.h"
-#include "services/ar_engine/engine_flags.h"
-#include "services/ar_engine/engine_service.h"
-#include "services/ar_engine/model_executor.h"
-#include "services/ar_engine/model_runner.h"
-#include "services/ar_engine/self_check.h"
+#include "services/ar_engine/model/model_runner.h"
+#include "services/ar_engine/policy/model_executor.h"
+#include "services/ar_engine/policy/self_check.h"
+#include "services/ar_engine/service/engine_flags.h"
+#include "services/ar_engine/service/engine_service.h"
 
 namespace shoal::engine {
 namespace {

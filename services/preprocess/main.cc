@@ -7,9 +7,9 @@
 #include "common/service/log.h"
 #include "common/service/metrics.h"
 #include "common/service/shutdown.h"
-#include "services/preprocess/front_flags.h"
-#include "services/preprocess/front_model.h"
-#include "services/preprocess/front_server.h"
+#include "services/preprocess/front/front_flags.h"
+#include "services/preprocess/front/front_server.h"
+#include "services/preprocess/model/front_model.h"
 
 namespace shoal::preprocess {
 namespace {

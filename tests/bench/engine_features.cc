@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "services/ar_engine/engine.h"
-#include "services/ar_engine/model_executor.h"
-#include "services/ar_engine/model_runner.h"
+#include "services/ar_engine/model/model_runner.h"
+#include "services/ar_engine/policy/engine.h"
+#include "services/ar_engine/policy/model_executor.h"
 #include "tests/bench/figures.h"
 
 namespace shoal::bench {

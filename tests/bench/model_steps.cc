@@ -11,9 +11,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/model/linear.h"
-#include "services/ar_engine/model_runner.h"
+#include "services/ar_engine/model/model_runner.h"
 #include "tests/bench/figures.h"
-#include "tests/services/ar_engine/generation.h"
+#include "tests/services/ar_engine/model/generation.h"
 
 namespace shoal::bench {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "services/ar_engine/engine.h"
-#include "services/ar_engine/model_executor.h"
+#include "services/ar_engine/policy/engine.h"
+#include "services/ar_engine/policy/model_executor.h"
 #include "tests/bench/figures.h"
 #include "tests/bench/voice_workload.h"
 

@@ -19,8 +19,8 @@
 #include <utility>
 #include <vector>
 
-#include "services/preprocess/codec_reference_encoder.h"
-#include "services/preprocess/reference_cache.h"
+#include "services/preprocess/model/codec_reference_encoder.h"
+#include "services/preprocess/references/reference_cache.h"
 #include "spdlog/spdlog.h"
 #include "tests/bench/figures.h"
 #include "tests/common/audio/make_recording.h"

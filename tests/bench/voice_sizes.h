@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "tests/services/ar_engine/random_checkpoint.h"
+#include "tests/services/ar_engine/model/random_checkpoint.h"
 
 namespace shoal::bench {
 

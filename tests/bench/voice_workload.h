@@ -15,7 +15,7 @@
 #include <set>
 #include <vector>
 
-#include "services/ar_engine/sequence.h"
+#include "services/ar_engine/policy/sequence.h"
 
 namespace shoal::bench {
 

@@ -16,7 +16,7 @@
 #include "common/audio/wav_file.h"
 #include "tests/client/temporary_file.h"
 #include "tests/common/audio/make_recording.h"
-#include "tests/services/preprocess/front_fixture.h"
+#include "tests/services/preprocess/front/front_fixture.h"
 
 namespace shoal::client {
 namespace {

@@ -19,9 +19,9 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "services/ar_engine/engine.h"
-#include "services/ar_engine/model_executor.h"
-#include "tests/services/ar_engine/hashing_model.h"
+#include "services/ar_engine/policy/engine.h"
+#include "services/ar_engine/policy/model_executor.h"
+#include "tests/services/ar_engine/policy/hashing_model.h"
 
 namespace shoal::engine {
 namespace {

@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <string>
 
-#include "tests/services/ar_engine/prefix_workload.h"
+#include "tests/services/ar_engine/policy/prefix_workload.h"
 
 namespace shoal::engine {
 namespace {

@@ -6,9 +6,9 @@
 #include <cstdlib>
 
 #include "google/protobuf/stubs/logging.h"
-#include "services/preprocess/errors.h"
-#include "services/preprocess/request_check.h"
-#include "services/preprocess/request_parser.h"
+#include "services/preprocess/errors/errors.h"
+#include "services/preprocess/front/request_check.h"
+#include "services/preprocess/front/request_parser.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // protobuf writes a line for every string that is not UTF-8.

@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "services/preprocess/text_splitter.h"
-#include "services/preprocess/tokenizer.h"
-#include "services/preprocess/tokenizer_nfc.h"
-#include "services/preprocess/turns.h"
-#include "services/preprocess/utf8.h"
-#include "tests/services/preprocess/small_tokenizer.h"
+#include "services/preprocess/text/text_splitter.h"
+#include "services/preprocess/text/tokenizer.h"
+#include "services/preprocess/text/tokenizer_nfc.h"
+#include "services/preprocess/text/turns.h"
+#include "services/preprocess/text/utf8.h"
+#include "tests/services/preprocess/text/small_tokenizer.h"
 
 namespace shoal::preprocess {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "services/preprocess/tokenizer.h"
+#include "services/preprocess/text/tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using shoal::preprocess::ControlTokens;

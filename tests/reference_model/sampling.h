@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "services/ar_engine/sampler.h"
+#include "services/ar_engine/policy/sampler.h"
 #include "tests/reference_model/dual_ar.h"
 
 namespace shoal::reference {

@@ -5,9 +5,9 @@
 #include <stdexcept>
 
 #include "common/checkpoint/generation_config.h"
-#include "services/preprocess/prompt.h"
-#include "services/preprocess/text_splitter.h"
-#include "services/preprocess/tokenizer.h"
+#include "services/preprocess/text/prompt.h"
+#include "services/preprocess/text/text_splitter.h"
+#include "services/preprocess/text/tokenizer.h"
 #include "tests/reference_model/codec.h"
 #include "tests/reference_model/dual_ar.h"
 #include "tests/reference_model/sampling.h"

@@ -12,7 +12,7 @@
 #include "common/codec/dac_decoder.h"
 #include "common/codec/dac_encoder.h"
 #include "gtest/gtest.h"
-#include "services/ar_engine/model_runner.h"
+#include "services/ar_engine/model/model_runner.h"
 #include "tests/support/temp_dir.h"
 #include "tools/make_tiny.h"
 

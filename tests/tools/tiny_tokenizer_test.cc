@@ -7,7 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "services/preprocess/tokenizer.h"
+#include "services/preprocess/text/tokenizer.h"
 #include "tests/support/golden.h"
 
 namespace shoal::tools {

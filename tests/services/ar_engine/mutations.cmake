@@ -2,8 +2,8 @@
 
 # In the prefix cache. Any of them would let a stream hear another one's voice, or lose its KV.
 
-set(cache LABELS engine SOURCE services/ar_engine/prefix_cache.cc TEST prefix_cache_test)
-set(order LABELS engine SOURCE services/ar_engine/eviction_order.cc TEST prefix_property_test)
+set(cache LABELS engine SOURCE services/ar_engine/policy/prefix_cache.cc TEST prefix_cache_test)
+set(order LABELS engine SOURCE services/ar_engine/policy/eviction_order.cc TEST prefix_property_test)
 
 shoal_mutation_test(mutation_prefix_key_without_the_last_codebook ${cache}
   REPLACE "key_.insert(key_.end(), rows.begin(), rows.end());"
@@ -21,7 +21,7 @@ shoal_mutation_test(mutation_prefix_match_is_no_use ${cache}
   REPLACE "order_.Use(block);\n    order_.Lend(block);"
   WITH "order_.Lend(block);")
 shoal_mutation_test(mutation_prefix_insert_lends_nothing LABELS engine
-  SOURCE services/ar_engine/prefix_cache.cc TEST prefix_property_test
+  SOURCE services/ar_engine/policy/prefix_cache.cc TEST prefix_property_test
   REPLACE "order_.Lend(block.id());"
   WITH "")
 shoal_mutation_test(mutation_prefix_pin_of_a_partial_block ${cache}
@@ -45,8 +45,8 @@ shoal_mutation_test(mutation_prefix_pins_without_bound ${order}
 
 # In the sampler: what it draws would still sound like speech, but not like this model's.
 
-set(draws LABELS engine SOURCE services/ar_engine/sampler.cc TEST sampler_statistics_test)
-set(keys LABELS engine SOURCE services/ar_engine/sampler.cc TEST sampler_independence_test)
+set(draws LABELS engine SOURCE services/ar_engine/policy/sampler.cc TEST sampler_statistics_test)
+set(keys LABELS engine SOURCE services/ar_engine/policy/sampler.cc TEST sampler_independence_test)
 
 shoal_mutation_test(mutation_sampler_race_without_logarithm ${draws}
   REPLACE "weight / -std::log(u)"
@@ -75,79 +75,79 @@ shoal_mutation_test(mutation_sampler_window_rule_spares_residuals ${draws}
 set(lives LABELS engine TEST engine_property_test)
 
 shoal_mutation_test(mutation_engine_remembers_what_is_not_written ${lives}
-  SOURCE services/ar_engine/kv_memory.cc
+  SOURCE services/ar_engine/policy/kv_memory.cc
   REPLACE "const size_t positions = sequence.kv_length();"
   WITH "const size_t positions = sequence.length();")
 shoal_mutation_test(mutation_engine_remembers_what_a_failed_step_wrote LABELS engine
-  SOURCE services/ar_engine/sequence.cc TEST failed_step_test
+  SOURCE services/ar_engine/policy/sequence.cc TEST failed_step_test
   REPLACE "kv_usable_ = kv_usable_ && usable;"
   WITH "kv_usable_ = kv_usable_ || usable;")
 shoal_mutation_test(mutation_engine_frees_blocks_that_a_step_names ${lives}
-  SOURCE services/ar_engine/kv_memory.cc
+  SOURCE services/ar_engine/policy/kv_memory.cc
   REPLACE "  std::erase(giving_up_, sequence.get());\n  if (sequence->in_flight() == 0)"
   WITH "  std::erase(giving_up_, sequence.get());\n  Release(*sequence);\n  if (sequence->in_flight() == 0)")
 shoal_mutation_test(mutation_engine_takes_back_blocks_that_a_step_names ${lives}
-  SOURCE services/ar_engine/kv_memory.cc
+  SOURCE services/ar_engine/policy/kv_memory.cc
   REPLACE "  ++taken_back_;\n  if (sequence->in_flight() == 0) return Release(*sequence);"
   WITH "  ++taken_back_;\n  Release(*sequence);\n  if (sequence->in_flight() == 0) return;")
 shoal_mutation_test(mutation_engine_keeps_the_blocks_of_the_ended ${lives}
-  SOURCE services/ar_engine/kv_memory.cc
+  SOURCE services/ar_engine/policy/kv_memory.cc
   REPLACE "  std::erase_if(retired_, [this](const std::unique_ptr<Sequence>& sequence) {\n    if (sequence->in_flight() > 0) return false;"
   WITH "  std::erase_if(retired_, [this](const std::unique_ptr<Sequence>& sequence) {\n    if (sequence->in_flight() >= 0) return false;")
 shoal_mutation_test(mutation_engine_draws_beyond_the_credit ${lives}
-  SOURCE services/ar_engine/sequence.cc
+  SOURCE services/ar_engine/policy/sequence.cc
   REPLACE "static_cast<int>(frames()) + pending_draws_ >= credit_frames_"
   WITH "static_cast<int>(frames()) + pending_draws_ > credit_frames_")
 shoal_mutation_test(mutation_engine_draws_ahead_without_the_last_code ${lives}
-  SOURCE services/ar_engine/model_executor.cc
+  SOURCE services/ar_engine/policy/model_executor.cc
   REPLACE "  history.push_back(drawn_codes[0]);\n"
   WITH "")
 shoal_mutation_test(mutation_engine_resumes_with_fewer_positions ${lives}
-  SOURCE services/ar_engine/sequence.cc
+  SOURCE services/ar_engine/policy/sequence.cc
   REPLACE "static_cast<int>(cached.size()) * FrameModel::kBlockPositions"
   WITH "(static_cast<int>(cached.size()) - !cached.empty()) * FrameModel::kBlockPositions")
 shoal_mutation_test(mutation_engine_emits_for_the_ended ${lives}
-  SOURCE services/ar_engine/engine.cc
+  SOURCE services/ar_engine/policy/engine.cc
   REPLACE "removed->has_ended = true;\n  if (end.failure.ok())"
   WITH "removed->has_ended = true;\n  sink_->OnFinished(*removed, FinishReason::kCancelled);\n  if (end.failure.ok())")
 shoal_mutation_test(mutation_engine_does_not_stop_a_runaway LABELS engine TEST engine_property_test
-  SOURCE services/ar_engine/sequence.cc
+  SOURCE services/ar_engine/policy/sequence.cc
   REPLACE "std::max(runaway, static_cast<int>(frames()) + 1)"
   WITH "std::max(runaway + 1, static_cast<int>(frames()) + 1)")
 shoal_mutation_test(mutation_scheduler_begins_past_one_who_could_not LABELS engine
-  SOURCE services/ar_engine/scheduler.cc TEST scheduler_test
+  SOURCE services/ar_engine/policy/scheduler.cc TEST scheduler_test
   REPLACE "begins_wait = begins_wait || begins;"
   WITH "begins_wait = begins_wait && begins;")
 shoal_mutation_test(mutation_scheduler_silence_without_end LABELS engine
-  SOURCE services/ar_engine/precedence.cc TEST scheduler_test
+  SOURCE services/ar_engine/policy/precedence.cc TEST scheduler_test
   REPLACE "sequence.frames() > 0 && standing.urgency > -hurry_.silence"
   WITH "sequence.frames() > 0")
 shoal_mutation_test(mutation_scheduler_first_audio_waits_for_frames LABELS engine
-  SOURCE services/ar_engine/precedence.cc TEST scheduler_test
+  SOURCE services/ar_engine/policy/precedence.cc TEST scheduler_test
   REPLACE "std::max(hurry_.near_empty, standing.urgency)"
   WITH "std::min(-hurry_.near_empty, standing.urgency)")
 shoal_mutation_test(mutation_scheduler_steps_grow_for_all LABELS engine
-  SOURCE services/ar_engine/scheduler.cc TEST scheduler_test
+  SOURCE services/ar_engine/policy/scheduler.cc TEST scheduler_test
   REPLACE "near_empty ? most_near_empty : most)"
   WITH "near_empty ? most_near_empty : std::max(most, most_near_empty))")
 shoal_mutation_test(mutation_queue_without_a_share_for_newcomers LABELS engine
-  SOURCE services/ar_engine/admission_queue.cc TEST admission_queue_test
+  SOURCE services/ar_engine/policy/admission_queue.cc TEST admission_queue_test
   REPLACE "before_newcomers_ = newcomer ? before_newcomers_ + 1 : 0;"
   WITH "before_newcomers_ = 0;")
 shoal_mutation_test(mutation_queue_newcomers_first LABELS engine
-  SOURCE services/ar_engine/admission_queue.cc TEST scheduler_test
+  SOURCE services/ar_engine/policy/admission_queue.cc TEST scheduler_test
   REPLACE "(!continuing || before_newcomers_ >= kNewcomerShare - 1)"
   WITH "(true || before_newcomers_ >= kNewcomerShare - 1)")
 shoal_mutation_test(mutation_scheduler_fullest_listener_first LABELS engine
-  SOURCE services/ar_engine/precedence.cc TEST scheduler_test
+  SOURCE services/ar_engine/policy/precedence.cc TEST scheduler_test
   REPLACE "std::tie(a.urgency, a.arrival) < std::tie(b.urgency, b.arrival)"
   WITH "std::tie(a.urgency, a.arrival) > std::tie(b.urgency, b.arrival)")
 shoal_mutation_test(mutation_scheduler_takes_blocks_from_playback_first LABELS engine
-  SOURCE services/ar_engine/precedence.cc TEST scheduler_test
+  SOURCE services/ar_engine/policy/precedence.cc TEST scheduler_test
   REPLACE "std::tie(a.kind, a.left, a.arrival) > std::tie(b.kind, b.left, b.arrival)"
   WITH "std::tie(a.kind, a.left, a.arrival) < std::tie(b.kind, b.left, b.arrival)")
 shoal_mutation_test(mutation_scheduler_waits_for_the_paused LABELS engine
-  SOURCE services/ar_engine/scheduler.cc TEST scheduler_test
+  SOURCE services/ar_engine/policy/scheduler.cc TEST scheduler_test
   REPLACE "if (sequence->paused()) continue;\n    const bool plays"
   WITH "const bool plays")
 
@@ -163,7 +163,7 @@ file(CONFIGURE OUTPUT ${text}/absent.txt CONTENT "stands nowhere" @ONLY)
 file(CONFIGURE OUTPUT ${text}/twice.txt CONTENT "namespace" @ONLY)
 foreach(text_is absent twice)
   add_test(NAME mutation_of_text_that_is_${text_is}
-    COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR}/services/ar_engine/prefix_cache.cc
+    COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR}/services/ar_engine/policy/prefix_cache.cc
             -DREPLACE=${text}/${text_is}.txt -DWITH=${text}/absent.txt
             -DOUTPUT=${text}/mutated.cc -P ${CMAKE_SOURCE_DIR}/cmake/mutate_source.cmake)
 endforeach()

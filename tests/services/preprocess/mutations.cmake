@@ -1,11 +1,11 @@
 # Faults that the tests of uploaded recordings have to find, see cmake/Mutation.cmake. Any of them
 # would speak in a wrong voice, forget one, or take it from somebody who waits for it.
 
-set(packing LABELS vocoder SOURCE services/preprocess/encoded_reference.cc
+set(packing LABELS vocoder SOURCE services/preprocess/references/encoded_reference.cc
   TEST preprocess_references_test)
-set(store LABELS vocoder SOURCE services/preprocess/reference_store.cc
+set(store LABELS vocoder SOURCE services/preprocess/references/reference_store.cc
   TEST preprocess_references_test)
-set(cache LABELS vocoder SOURCE services/preprocess/reference_cache.cc
+set(cache LABELS vocoder SOURCE services/preprocess/references/reference_cache.cc
   TEST preprocess_references_test)
 
 shoal_mutation_test(mutation_reference_checksum_not_compared ${packing}

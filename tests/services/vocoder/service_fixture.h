@@ -17,7 +17,7 @@
 #include "absl/time/time.h"
 
 #include "services/vocoder/vocoder_service.h"
-#include "tests/services/ar_engine/pipeline_peer.h"
+#include "tests/services/ar_engine/service/pipeline_peer.h"
 #include "tests/services/vocoder/summing_decoder.h"
 
 namespace shoal::vocoder {

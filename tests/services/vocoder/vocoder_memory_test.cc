@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "services/vocoder/vocoder_service.h"
-#include "tests/services/ar_engine/pipeline_peer.h"
+#include "tests/services/ar_engine/service/pipeline_peer.h"
 #include "tests/services/vocoder/resident_memory.h"
 #include "tests/services/vocoder/summing_decoder.h"
 

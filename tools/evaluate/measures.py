@@ -51,9 +51,14 @@ class PocketSphinx:
 
         self.decoder = Decoder(lm=get_model_path("en-us/en-us.lm.bin"), loglevel="FATAL")
 
+    def knows(self, word):
+        """Whether it can ever write `word`."""
+        return self.decoder.lookup_word(word) is not None
+
     def hear(self, samples, path):
         if not len(samples):
             return ""
+        self.decoder.reinit_feat()  # forgets the last recording, whose means it would adapt to
         self.decoder.start_utt()
         self.decoder.process_raw(samples.tobytes(), full_utt=True)
         self.decoder.end_utt()

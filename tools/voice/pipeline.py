@@ -73,7 +73,7 @@ def run_ar(plan, state, until=None):
 
 
 def run_grpo(plan, state, until=None):
-    codec, model = trained_models(plan, state, tuned=False)
+    codec, model = trained_models(plan, state)
     utterances = Utterances(os.path.join(state, "codes"), _shards(plan, state)[1])
     trainer.run(GrpoStage(plan, model, codec.eval(), utterances), state, plan["seed"], until)
 
@@ -85,7 +85,7 @@ def run_encoder(plan, state, until=None):
 
 
 def run_export(plan, state, until=None):
-    export.export(os.path.join(state, "export"), *trained_models(plan, state), plan["sampling"])
+    export.export(os.path.join(state, "export"), *trained_models(plan, state, plan["speaks"]), plan["sampling"])
 
 
 def run_score(plan, state, until=None):

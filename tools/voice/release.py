@@ -21,12 +21,13 @@ LEAST_SEEDS = 3
 CARD = """# Default voice
 
 A small English voice for Shoal: one synthetic speaker, 16 kHz, {parameters:.1f} million parameters, {megabytes:.1f} MB.
-Trained from nothing by `tools/voice/train` (see there); no recording of a person and no other model's weights went into it.
+Trained from nothing by `tools/voice/train` (see there) on the synthetic speech of its teacher; no other recordings and no
+other model's weights went into it.
 
 | measured on {served[sentences]} sentences that are not in the training texts (`tools/voice/held_out.txt`) | word errors | character errors |
 |---|---|---|
 | the teacher (Flite, voice `rms`) | {teacher[wer]:.1%} | {teacher[cer]:.1%} |
-| the teacher through this codec | {codec[wer]:.1%} | {codec[cer]:.1%} |
+| the teacher through this codec, encoder and decoder (only references go that way) | {codec[wer]:.1%} | {codec[cer]:.1%} |
 | this model's speech through the server, median of {served[seeds]} seeds | {served[wer]:.1%} | {served[cer]:.1%} |
 
 Errors are those of pocketsphinx with its English model, which makes errors of its own; figures compare, they are no

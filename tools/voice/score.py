@@ -11,7 +11,7 @@ import numpy as np
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "evaluate"))
 
-from measures import Dnsmos, Errors, PocketSphinx, rates
+from measures import Dnsmos, Errors, PocketSphinx, rates, words
 from sentences import read_lines
 
 

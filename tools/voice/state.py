@@ -19,8 +19,8 @@ def saved_modules(state, stage):
     return torch.load(path, map_location="cpu", weights_only=True)["modules"]
 
 
-def trained_models(plan, state, tuned=True):
-    """(codec, transformer or None) of what the stages have saved so far; tuned: after `grpo`, if that has run."""
+def trained_models(plan, state, transformer="ar"):
+    """(codec, transformer or None) of what the stages have saved so far; transformer: the stage that it is taken from."""
     codec = Codec(plan["codec"])
     own = codec.state_dict()
     for stage, part in (("decoder", "codec."), ("encoder", "codec.encoder.")):
@@ -28,9 +28,10 @@ def trained_models(plan, state, tuned=True):
             own.update({name.removeprefix("codec."): value for name, value in saved_modules(state, stage).items()
                         if name.startswith(part)})
     codec.load_state_dict(own)
-    if not os.path.exists(os.path.join(state, "ar.pt")):
+    if not os.path.exists(os.path.join(state, transformer + ".pt")):
         return codec, None
-    stage = "grpo" if tuned and os.path.exists(os.path.join(state, "grpo.pt")) else "ar"
+    modules = saved_modules(state, transformer)
+    part = "average.module." if modules.get("average.n_averaged", 0) > 0 else "model."
     model = DualAR(plan["model"])
-    model.load_state_dict({name.removeprefix("model."): value for name, value in saved_modules(state, stage).items()})
+    model.load_state_dict({name.removeprefix(part): value for name, value in modules.items() if name.startswith(part)})
     return codec, model

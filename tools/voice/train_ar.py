@@ -3,6 +3,9 @@
 Sequences hold one to a few turns, sometimes after a reference (now and then of senseless codes: the default voice
 keeps its own voice whatever it hears). Some frames of the history are corrupted, so that the model learns to go on
 after its own mistakes. One attention head is told which letters are being spoken; nothing of that remains at inference.
+
+Training goes in two rounds, each with its own fall of the learning rate, and what speaks is the average of the weights
+at their ends (Izmailov et al. 2018, "Averaging weights leads to wider optima").
 """
 
 import os
@@ -14,7 +17,8 @@ import torch.nn.functional as F
 
 import prompts
 from ar import DualAR
-from trainer import Stage
+from torch.optim.swa_utils import AveragedModel
+from trainer import Stage, cosine
 
 IGNORE = -100
 ROUND = 32  # lengths come in multiples: products are compiled and their memory kept per shape
@@ -90,7 +94,8 @@ class ArStage(Stage):
         self.plan, self.config, self.all = plan["ar"], config, utterances
         self.steps, self.final_rate = self.plan["steps"], 0.02
         self.model = DualAR(config)
-        self.modules = nn.ModuleDict(dict(model=self.model))
+        self.average = AveragedModel(self.model)
+        self.modules = nn.ModuleDict(dict(model=self.model, average=self.average))
         decayed = [p for p in self.model.parameters() if p.dim() == 2]
         others = [p for p in self.model.parameters() if p.dim() != 2]
         self.optimizers = [torch.optim.AdamW([dict(params=decayed, weight_decay=0.02), dict(params=others, weight_decay=0.0)],
@@ -100,6 +105,12 @@ class ArStage(Stage):
             self.held = np.arange(held_out)
             rest = np.arange(held_out, len(utterances))
             self.order = rest[np.argsort(utterances.sizes[rest], kind="stable")]
+
+    def rate(self, step):
+        again = self.plan["restart"]
+        if step < again["at"]:
+            return min(1, (step + 1) / self.warmup) * cosine(step / again["at"], self.final_rate)
+        return again["rate"] * cosine((step - again["at"]) / (self.steps - again["at"]), self.final_rate)
 
     def corrupted(self, codes, rng):
         share = self.plan["noise"] * rng.random() * 2 * (rng.random() < 0.7)
@@ -180,6 +191,8 @@ class ArStage(Stage):
         (semantic + residual + self.plan["align_weight"] * align).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizers[0].step()
+        if step + 1 in (self.plan["restart"]["at"], self.steps):
+            self.average.update_parameters(self.model)
         return dict(semantic=semantic.detach(), residual=residual.detach(), align=align.detach(), right=right,
                     frames=len(b.next_codes))
 

@@ -3,10 +3,17 @@
 For each text the model speaks several times with the server's sampling; the takes are rewarded for being understood,
 for lasting about as long as the teacher, and for sounding clean. A take that is better than its group becomes likelier,
 a worse one less likely, and a divergence from the model before this stage is paid for (Shao et al. 2024, DeepSeekMath,
-section 4.1; one update per sample, so no ratios to clip).
+section 4.1; one update per sample, so no ratios to clip). Only texts of which the recogniser knows every word and
+understands the teacher's own codes are spoken: of others it tells nothing.
 """
 
+import concurrent.futures
 import copy
+import functools
+import itertools
+import multiprocessing
+import os
+import re
 
 import numpy as np
 import torch
@@ -30,7 +37,10 @@ def filtered(logits, temperature, top_p, top_k):
 
 
 class Takes:
-    """Several takes of one text, spoken side by side: (takes, codebooks, frames) and how many frames each has."""
+    """Several takes of one text, spoken side by side: (takes, codebooks, frames) and how many frames each has.
+
+    Residual codes are the likeliest ones, as the voice is served: what is drawn is what is said, not how it sounds.
+    """
 
     def __init__(self, model, text, count, most_frames, sampling):
         self.text = text
@@ -52,7 +62,7 @@ class Takes:
             for k in range(1, model.codebooks):
                 for layer, cache in zip(fast.layers, inner):
                     x, _ = layer(x, model.fast_table[0 if k == 1 else k:k + 1], cache)
-                frame.append(draw(fast.output(fast.norm(x[:, -1]))))
+                frame.append(fast.output(fast.norm(x[:, -1])).argmax(-1))
                 x = fast.embeddings(frame[-1])[:, None]
             frames.append(torch.stack(frame, 1))
             ids, codes = (model.first + code)[:, None], frames[-1][..., None]
@@ -67,27 +77,45 @@ class Takes:
         return (self.codes[i, :, :int(self.lengths[i])] if ended else self.codes[i]).numpy(), ended
 
 
+@functools.cache
+def recogniser():
+    """This process's."""
+    return score.PocketSphinx()
+
+
+def hear(samples):
+    return recogniser().hear(samples, None)
+
+
 class Judge:
-    """What a take is worth."""
+    """What takes are worth. Recognising is the slow part: a process on every core does it."""
 
     def __init__(self, plan, codec):
         self.plan, self.codec = plan, codec
-        self.recogniser = score.PocketSphinx()
+        self.listeners = concurrent.futures.ProcessPoolExecutor(len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn"))
         self.dnsmos = score.Dnsmos() if plan["quality_weight"] else None
         sizes = codec.c["quantizer"]
         self.largest = torch.tensor([sizes["semantic_codebook_size"] - 1] +
                                     [sizes["residual_codebook_size"] - 1] * sizes["n_residual_codebooks"])[:, None]
 
+    def can_write(self, text):
+        return not re.search("[0-9]", text) and all(recogniser().knows(w) for w in score.words(text))
+
+    @torch.no_grad()
     def recording(self, codes):
         if not codes.shape[1]:
             return np.zeros(0, np.int16)
         audio = self.codec.decode(torch.from_numpy(codes).minimum(self.largest)[None])[0].clamp(-1, 1)
         return (audio.numpy() * 32767).astype(np.int16)
 
-    def reward(self, text, codes, ended, expected_frames):
-        """-> dict of its parts; `reward` is their sum."""
+    def listen(self, text, codes, ended, expected_frames):
+        """Begins to judge a take; what comes back goes to `reward`."""
         samples = self.recording(codes)
-        errors = score.Errors(text, self.recogniser.hear(samples, None))
+        return text, codes, ended, expected_frames, samples, self.listeners.submit(hear, samples)
+
+    def reward(self, text, codes, ended, expected_frames, samples, heard):
+        """-> dict of its parts; `reward` is their sum."""
+        errors = score.Errors(text, heard.result())
         cer = min(1.0, errors.wrong_characters / max(1, errors.characters))
         stretch = abs(np.log(max(1, codes.shape[1]) / expected_frames))
         length = max(0.0, stretch - self.plan["free_stretch"]) + (0.0 if ended else 1.0)
@@ -113,16 +141,25 @@ class GrpoStage(Stage):
             low, high = self.plan["characters"]
             self.order = np.array([i for i, t in enumerate(utterances.texts) if low <= len(t) <= high])
 
+    def texts(self, rng):
+        """Utterances that the judge can tell something of, without end."""
+        while True:
+            found = (int(rng.choice(self.order)) for _ in itertools.count())
+            some = list(itertools.islice((i for i in found if self.judge.can_write(self.all.texts[i])), self.plan["texts"]))
+            own = [self.judge.listen(self.all.texts[i], self.all.codes[i], True, self.all.codes[i].shape[1]) for i in some]
+            yield from (i for i, take in zip(some, own) if self.judge.reward(*take)["cer"] <= self.plan["understood"])
+
     @torch.no_grad()
     def perform(self, rng):
         """-> (groups of takes, their rewards (groups, takes), mean of every part of the reward)."""
         self.model.eval()
-        groups, parts = [], []
-        for i in rng.choice(self.order, self.plan["texts"], replace=False):
+        groups, heard = [], []
+        for i in itertools.islice(self.texts(rng), self.plan["texts"]):
             expected = self.all.codes[i].shape[1]
             takes = Takes(self.model, self.all.texts[i], self.plan["takes"], 2 * expected + 10, self.plan["sampling"])
             groups.append(takes)
-            parts += [self.judge.reward(takes.text, *takes.of(k), expected) for k in range(len(takes))]
+            heard += [self.judge.listen(takes.text, *takes.of(k), expected) for k in range(len(takes))]
+        parts = [self.judge.reward(*take) for take in heard]
         rewards = torch.tensor([p["reward"] for p in parts]).view(len(groups), -1)
         return groups, rewards, {key: float(np.mean([p[key] for p in parts])) for key in parts[0]}
 
@@ -141,7 +178,7 @@ class GrpoStage(Stage):
         return Batch(rows, said)
 
     def log_probabilities(self, model, b):
-        """Of every semantic draw and, in the order of frames, of every residual draw; with the row each belongs to."""
+        """Of every semantic draw, with the row it belongs to; and of the residual codes of every frame."""
         temperature = self.plan["sampling"]["temperature"]
         with torch.autocast("cpu", torch.bfloat16, enabled=self.plan["bf16"]):
             hidden, _ = model.slow(b.ids, b.codes)
@@ -150,18 +187,17 @@ class GrpoStage(Stage):
             semantic = model.semantic_logits(hidden[asked]).float()
             residual = model.fast(hidden[spoken], b.next_codes).float()
         pick = lambda logits, codes: (logits / temperature).log_softmax(-1).gather(-1, codes[..., None])[..., 0]
-        return (pick(semantic, b.targets[asked]), asked.nonzero()[:, 0],
-                pick(residual, b.next_codes[:, 1:]).sum(1), spoken.nonzero()[:, 0])
+        return pick(semantic, b.targets[asked]), asked.nonzero()[:, 0], pick(residual, b.next_codes[:, 1:]).sum(1)
 
     def update(self, step, rng):
         groups, rewards, figures = self.perform(rng)
         advantage = ((rewards - rewards.mean(1, keepdim=True)) / (rewards.std(1, keepdim=True) + 0.02)).flatten()
         b = self.sequences(groups)
         self.model.train()
-        semantic, semantic_row, residual, residual_row = self.log_probabilities(self.model, b)
+        semantic, row, residual = self.log_probabilities(self.model, b)
         with torch.no_grad():
-            was_semantic, _, was_residual, _ = self.log_probabilities(self.before.train(), b)
-        gain = (advantage[semantic_row] * semantic).mean() + (advantage[residual_row] * residual).mean()
+            was_semantic, _, was_residual = self.log_probabilities(self.before.train(), b)
+        gain = (advantage[row] * semantic).mean()
         # Schulman's estimate: its mean is the divergence, and it is never negative.
         drift = sum((gap.exp() - gap - 1).mean() for gap in (was_semantic - semantic, was_residual - residual))
         self.optimizers[0].zero_grad(set_to_none=True)

@@ -16,6 +16,11 @@ SAVE_SECONDS = 120
 LOG_STEPS = 50
 
 
+def cosine(done, last):
+    """From 1 to `last` as `done` goes from 0 to 1."""
+    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(1, done)))
+
+
 class Stage:
     """What a stage provides."""
 
@@ -34,8 +39,7 @@ class Stage:
 
     def rate(self, step):
         """Learning rate at `step` as a share of the optimizer's own: warm-up, then a cosine."""
-        falling = 0.5 * (1 + math.cos(math.pi * min(1, step / self.steps)))
-        return min(1, (step + 1) / self.warmup) * (self.final_rate + (1 - self.final_rate) * falling)
+        return min(1, (step + 1) / self.warmup) * cosine(step / self.steps, self.final_rate)
 
 
 def write_atomically(path, state):

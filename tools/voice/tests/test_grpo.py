@@ -19,8 +19,14 @@ class LowCodes:
     def __init__(self, half):
         self.half = half
 
-    def reward(self, text, codes, ended, expected_frames):
-        return dict(reward=float((codes[0] < self.half).mean()) if codes.shape[1] else 0.0)
+    def can_write(self, text):
+        return True
+
+    def listen(self, text, codes, ended, expected_frames):
+        return (codes,)
+
+    def reward(self, codes):
+        return dict(cer=0.0, reward=float((codes[0] < self.half).mean()) if codes.shape[1] else 0.0)
 
 
 class OneText:

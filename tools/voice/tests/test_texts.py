@@ -15,6 +15,7 @@ class TextsTest(unittest.TestCase):
     def setUpClass(cls):
         cls.lexicon = texts.Lexicon()
         cls.lines = texts.TextMaker(cls.lexicon, "test").texts(400)
+        cls.dense = texts.TextMaker(cls.lexicon, "test", dense=True).texts(400)
 
     def test_same_seed_same_texts(self):
         self.assertEqual(self.lines, texts.TextMaker(self.lexicon, "test").texts(400))
@@ -27,8 +28,16 @@ class TextsTest(unittest.TestCase):
         with open(texts.WORD_LIST, encoding="utf-8") as f:
             self.assertGreater(sum(map(texts.held_out, f.read().split())), 4000)
 
+    def test_dense_texts_are_mostly_rare_words(self):
+        def rare(lines):
+            said = [w for line in lines for w in unseen.words(line)]
+            return sum(w not in self.lexicon.core for w in said) / len(said)
+
+        self.assertLess(rare(self.lines), 0.4)
+        self.assertGreater(rare(self.dense), 0.5)
+
     def test_texts_are_plain_ascii_lines(self):
-        for line in self.lines:
+        for line in self.lines + self.dense:
             self.assertRegex(line, r"^[A-Z0-9][ -~]*$")
             self.assertNotIn("{", line)
 

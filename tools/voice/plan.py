@@ -53,8 +53,8 @@ DEFAULT = dict(
     release=dict(cer=0.15, wer=0.30),  # the worst speech that may become models/default
     encoder=dict(steps=3500, lr=3e-4, batch=12, samples=20480, bf16=True),
     ar=dict(steps=15000, lr=1e-3, restart=dict(at=10000, rate=0.36), tokens=2400, first_longest=130, longer_per_step=0.3,
-            longest=620, longest_sequence=1200, turns=[1, 1, 1, 2, 3], turns_from=2000, noise=0.08, references=0.1, speaker_tags=0.1, fast_share=0.5,
-            align_weight=0.5, watch=(2, 0), bf16=True),
+            longest=620, longest_sequence=1200, turns=[1, 1, 1, 2, 3], turns_from=2000, noise=0.08, references=0.1,
+            speaker_tags=0.1, fast_share=0.5, align_weight=0.5, watch=(2, 0), bf16=True),
     # generation_config.json: what requests to this voice leave open (common/checkpoint/generation_config.h).
     # Training does not read it.
     sampling=dict(temperature=0.8, top_p=0.5, top_k=30, repetition_penalty=1.0,

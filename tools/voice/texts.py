@@ -118,18 +118,18 @@ class Lexicon:
 class TextMaker:
     """A stream of different sentences, fixed by its seed.
 
-    Dense texts teach spelling-to-sound: nearly every open word of theirs is a rare one, and most are mere lists.
+    Dense texts teach spelling-to-sound: nearly every open word of theirs is a rare one, and half are mere lists.
     """
 
     def __init__(self, lexicon, seed, dense=False):
         self.lexicon, self.random = lexicon, random.Random(seed)
         self.more_lists, self.least_rare = (0.4, 0.85) if dense else (0.0, 0.0)
 
-    def rarely(self, share):
+    def draws_rare(self, share):
         return self.random.random() < max(share, self.least_rare)
 
     def pick(self, core, rare, share=0.45):
-        return self.random.choice(rare if rare and self.rarely(share) else core)
+        return self.random.choice(rare if rare and self.draws_rare(share) else core)
 
     def noun(self):
         return self.pick(NOUNS, self.lexicon.nouns)
@@ -144,7 +144,7 @@ class TextMaker:
         return self.pick(FIRST_NAMES, self.lexicon.names, 0.6)
 
     def plural(self):
-        if self.rarely(0.4):
+        if self.draws_rare(0.4):
             return self.random.choice(self.lexicon.plurals)
         noun = self.random.choice(NOUNS)
         if re.search("[^aeiou]y$", noun):

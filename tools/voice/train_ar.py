@@ -14,10 +14,10 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from torch.optim.swa_utils import AveragedModel
 
 import prompts
 from ar import DualAR
-from torch.optim.swa_utils import AveragedModel
 from trainer import Stage, cosine
 
 IGNORE = -100
@@ -107,6 +107,7 @@ class ArStage(Stage):
             self.order = rest[np.argsort(utterances.sizes[rest], kind="stable")]
 
     def rate(self, step):
+        """Warm-up and a cosine, then from `restart` on a lower cosine."""
         again = self.plan["restart"]
         if step < again["at"]:
             return min(1, (step + 1) / self.warmup) * cosine(step / again["at"], self.final_rate)

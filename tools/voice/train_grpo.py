@@ -1,10 +1,10 @@
 """Stage `grpo`: group-relative policy optimisation of the transformer with a recogniser as the judge.
 
 For each text the model speaks several times with the server's sampling; the takes are rewarded for being understood,
-for lasting about as long as the teacher, and for sounding clean. A take that is better than its group becomes likelier,
-a worse one less likely, and a divergence from the model before this stage is paid for (Shao et al. 2024, DeepSeekMath,
-section 4.1; one update per sample, so no ratios to clip). Only texts of which the recogniser knows every word and
-understands the teacher's own codes are spoken: of others it tells nothing.
+for lasting about as long as the teacher and, where the plan pays for it, for sounding clean. A take that is better than
+its group becomes likelier, a worse one less likely, and a divergence from the model before this stage is paid for (Shao
+et al. 2024, DeepSeekMath, section 4.1; one update per sample, so no ratios to clip). Only texts of which the recogniser
+knows every word and understands the teacher's own codes are spoken: of others it tells nothing.
 """
 
 import concurrent.futures
@@ -141,7 +141,7 @@ class GrpoStage(Stage):
             low, high = self.plan["characters"]
             self.order = np.array([i for i, t in enumerate(utterances.texts) if low <= len(t) <= high])
 
-    def texts(self, rng):
+    def judgeable(self, rng):
         """Utterances that the judge can tell something of, without end."""
         while True:
             found = (int(rng.choice(self.order)) for _ in itertools.count())
@@ -154,7 +154,7 @@ class GrpoStage(Stage):
         """-> (groups of takes, their rewards (groups, takes), mean of every part of the reward)."""
         self.model.eval()
         groups, heard = [], []
-        for i in itertools.islice(self.texts(rng), self.plan["texts"]):
+        for i in itertools.islice(self.judgeable(rng), self.plan["texts"]):
             expected = self.all.codes[i].shape[1]
             takes = Takes(self.model, self.all.texts[i], self.plan["takes"], 2 * expected + 10, self.plan["sampling"])
             groups.append(takes)

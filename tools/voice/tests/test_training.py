@@ -10,6 +10,7 @@ import unittest
 import warnings
 
 import torch
+from safetensors.torch import load_file
 
 import support
 import corpus
@@ -64,6 +65,16 @@ class TrainingTest(unittest.TestCase):
                 self.assertEqual(whole["step"], parts["step"])
                 for name, value in whole["modules"].items():
                     self.assertTrue(torch.equal(value, parts["modules"][name]), f"{stage}: {name}")
+
+    def test_average_of_the_rounds_ends_is_exported(self):
+        with tempfile.TemporaryDirectory() as other:
+            os.symlink(os.path.join(self.state, "codes"), os.path.join(other, "codes"))
+            self.run_stages(other, ["ar"], until=self.plan["ar"]["restart"]["at"])
+            first, last = (torch.load(os.path.join(f, "ar.pt"))["modules"] for f in (other, self.state))
+        exported = load_file(os.path.join(self.state, "export", "model.safetensors"))
+        for name, value in exported.items():
+            mean = (first["model." + name] + last["model." + name]) / 2
+            self.assertTrue(torch.allclose(value.float(), mean, atol=1e-6, rtol=2 ** -8), name)
 
     def test_export_loads_and_speaks(self):
         folder = os.path.join(self.state, "export")

@@ -63,8 +63,8 @@ DEFAULT = dict(
     # long as recognition, and moves with the residual codes, which are not drawn.
     grpo=dict(steps=280, lr=5e-5, texts=2, takes=8, characters=(20, 60), understood=0.2, length_weight=0.5, free_stretch=0.15,
               quality_weight=0.0, divergence_weight=0.02, sampling=dict(temperature=0.8, top_p=0.8, top_k=30), bf16=True),
+    speaks="ar",  # the stage whose transformer is exported: after `grpo` it is understood no better (README.md)
 )
-DEFAULT["speaks"] = "ar"  # the stage whose transformer is exported: after `grpo` it is understood no better (README.md)
 DEFAULT["model"] = _model(DEFAULT["codec"], dim=256, layers=6, heads=4, inner=768, fast_dim=192, fast_layers=3, fast_heads=3,
                           fast_inner=512, longest=4096)
 

@@ -143,11 +143,15 @@ class GrpoStage(Stage):
 
     def judgeable(self, rng):
         """Utterances that the judge can tell something of, without end."""
-        while True:
-            found = (int(rng.choice(self.order)) for _ in itertools.count())
-            some = list(itertools.islice((i for i in found if self.judge.can_write(self.all.texts[i])), self.plan["texts"]))
-            own = [self.judge.listen(self.all.texts[i], self.all.codes[i], True, self.all.codes[i].shape[1]) for i in some]
-            yield from (i for i, take in zip(some, own) if self.judge.reward(*take)["cer"] <= self.plan["understood"])
+        texts, codes = self.all.texts, self.all.codes
+        drawn = (int(rng.choice(self.order)) for _ in itertools.count())
+        writable = (i for i in drawn if self.judge.can_write(texts[i]))
+        while True:  # as many at once as are wanted, so that they are heard side by side
+            some = list(itertools.islice(writable, self.plan["texts"]))
+            own = [self.judge.listen(texts[i], codes[i], True, codes[i].shape[1]) for i in some]
+            for i, take in zip(some, own):
+                if self.judge.reward(*take)["cer"] <= self.plan["understood"]:
+                    yield i
 
     @torch.no_grad()
     def perform(self, rng):

@@ -6,6 +6,7 @@ namespace shoal::model {
 namespace {
 
 TEST(FeedForwardTest, IsTheGatedProduct) {
+  at::manual_seed(1);
   for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
     for (const ProductMode mode : {ProductMode::kFast, ProductMode::kDeterministic}) {
       const at::TensorOptions options(type);
